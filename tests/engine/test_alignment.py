@@ -25,9 +25,12 @@ def picture(seed=0):
 
 
 def seen_through(large, homography):
-    """The picture at its working size after `homography` (px of the working size), by area averaging."""
+    """The picture at its working size after `homography` (px of the working size), by area averaging.
+
+    OpenCV's cubic kernel would not do: it shifts a slope by up to .05 px.
+    """
     grow = np.array([[4, 0, 1.5], [0, 4, 1.5], [0, 0, 1.0]])
-    warped = cv2.warpPerspective(large, grow @ homography @ np.linalg.inv(grow), (WIDTH * 4, HEIGHT * 4), flags=cv2.INTER_CUBIC,
+    warped = cv2.warpPerspective(large, grow @ homography @ np.linalg.inv(grow), (WIDTH * 4, HEIGHT * 4), flags=cv2.INTER_LINEAR,
                                  borderMode=cv2.BORDER_REFLECT)
     return cv2.resize(warped, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA).clip(0, 255).round().astype(np.uint8)
 

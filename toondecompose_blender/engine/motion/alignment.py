@@ -122,7 +122,7 @@ def _frame(center: np.ndarray, size: float) -> np.ndarray:
 
 @numba.njit(nogil=True, cache=True, inline="always")
 def _cubic(f: float) -> tuple[float, float, float, float]:
-    """Catmull-Rom weights at -1, 0, 1, 2 for the fraction f."""
+    """Catmull-Rom weights at -1, 0, 1, 2 for the fraction f (a = -1/2 keeps slopes in place; OpenCV's -3/4 shifts them by .05 px)."""
     return (((-0.5 * f + 1.0) * f - 0.5) * f, (1.5 * f - 2.5) * f * f + 1.0, ((-1.5 * f + 2.0) * f + 0.5) * f, (0.5 * f - 0.5) * f * f)
 
 
