@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine's command line: reads arguments, starts one job, reports in words or in JSON lines, and exits with a code.
+It decides nothing about pictures; heavy modules are imported by the command that needs them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TextIO
+
+from ..protocol import PROTOCOL_VERSION, ENGINE_VERSION, Cancelled, Done, EngineError, Failed, Hello, ToonError
+from .console import BarReport, JsonReport
+from .report import Report, Stopped
+from .settings import PRESET_LINES, Settings
+
+__all__ = ["main"]
+
+OK, FAILED, CANCELLED = 0, 1, 130
+LOG_NAME = "job.log"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code: 0 done, 1 failed, 2 wrong arguments, 130 cancelled."""
+    options = _parser().parse_args(arguments)
+    if getattr(options, "json", False) and hasattr(options, "out"):
+        return _as_job(options)
+    report = BarReport()
+    try:
+        options.run(options, report)
+        report.close()
+        return OK
+    except ToonError as error:
+        report.close()
+        _say(f"Error ({error.code}): {error}", sys.stderr)
+        return FAILED
+    except (KeyboardInterrupt, Stopped):
+        report.close()
+        _say("Stopped. Finished stages are kept; the same command goes on from there.", sys.stderr)
+        return CANCELLED
+
+
+def _as_job(options: argparse.Namespace) -> int:
+    """Speak the process protocol on the real standard output; everything else goes to the job's log."""
+    stream = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="\n")
+    report = JsonReport(stream, sys.stdin)
+    signal.signal(signal.SIGTERM, lambda *_: report.stopping.set())
+    try:
+        _redirect_to_log(Path(options.out))
+        report.send(Hello(PROTOCOL_VERSION, ENGINE_VERSION, _torch_version(), getattr(options, "device", "cpu")))
+        options.run(options, report)
+        report.send(Done(str(Path(options.out).resolve())))
+        return OK
+    except ToonError as error:
+        report.send(Failed(error.code, error.message, error.remedy))
+        return FAILED
+    except (Stopped, KeyboardInterrupt):
+        report.send(Cancelled())
+        return CANCELLED
+    except MemoryError:
+        report.send(Failed("engine.memory", "The machine's memory is full.", "Close other programs or choose a smaller range of frames."))
+        return FAILED
+    except Exception:
+        traceback.print_exc()
+        report.send(Failed("engine.bug", "The engine met an error of its own; the log says where.", "Send the report from Copy Report."))
+        return FAILED
+
+
+def _redirect_to_log(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        log = open(folder / LOG_NAME, "a", encoding="utf-8")
+    except OSError as cause:
+        raise EngineError("engine.folder", f"{folder} cannot be written to: {cause.strerror}.", "Choose another output folder.") from cause
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(log.fileno(), 1)
+    os.dup2(log.fileno(), 2)
+
+
+def _torch_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+    try:
+        return version("torch")
+    except PackageNotFoundError:
+        raise EngineError("engine.torch_missing", "The engine's installation lacks PyTorch.", "Repair the engine in the preferences.") from None
+
+
+def _say(text: str, stream: TextIO | None = None) -> None:
+    stream = stream or sys.stdout
+    stream.write(text + "\n")
+    stream.flush()
+
+
+# One function a command.
+
+def _decompose(options: argparse.Namespace, report: Report) -> None:
+    from .decompose import decompose
+    settings = Settings(sprites=options.sprites, frames=options.frames, lines=options.size, preset=options.preset, device=options.device,
+                        seed=options.seed, flow=options.flow, hints=options.hints)
+    result = decompose(options.clip, options.out, settings=settings, report=report)
+    if not options.json:
+        report.close()
+        _say(f"{len(result.sprites)} sprites in {options.out}; without copying any frame they recompose the clip at "
+             f"{result.metrics['recomposition_psnr']:.1f} dB. Look at {options.out / result.contact_sheet}.")
+
+
+def _export(options: argparse.Namespace, report: Report) -> None:
+    from .export import export
+    export(options.result, layout=options.layout, out=options.out)
+    _say(f"Exported to {options.out}.")
+
+
+def _evaluate(options: argparse.Namespace, report: Report) -> None:
+    from .evaluate import evaluate, table
+    _say(table([evaluate(options.result, options.truth)]))
+
+
+def _compare(options: argparse.Namespace, report: Report) -> None:
+    from .compare import compare
+    _say(compare(options.result, options.render, truth=options.truth))
+
+
+def _doctor(options: argparse.Namespace, report: Report) -> None:
+    from .doctor import examine
+    examination = examine()
+    _say(examination.as_json() if options.json else examination.as_text())
+    if not examination.healthy:
+        raise EngineError("engine.unhealthy", "The engine is not complete.", "Repair the engine in the preferences.")
+
+
+def _demo_clip(options: argparse.Namespace, report: Report) -> None:
+    from .demo import draw_demo
+    draw_demo(options.out)
+    _say(f"Drew the demo clip into {options.out}.")
+
+
+def _draw(options: argparse.Namespace, report: Report) -> None:
+    from .character.drawing import draw_character
+    draw_character(options.sheet, options.poses, options.out, method=options.method, weights=options.weights, size=options.size,
+                   background=options.background, device=options.device, report=report)
+
+
+def _detect(options: argparse.Namespace, report: Report) -> None:
+    from .character.drawing import detect_poses
+    detect_poses(options.pictures, options.out, weights=options.weights, size=options.size, device=options.device, report=report)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="toondecompose engine", description="Take an animated clip apart into sprites.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add = _adder(commands)
+
+    command = add("decompose", _decompose, "split a clip into sprites", job=True)
+    command.add_argument("clip", type=Path, metavar="CLIP", help="folder of pictures, or a movie")
+    command.add_argument("--sprites", type=_sprites, default=2, metavar="N", help="how many, the background included; or auto (default 2)")
+    command.add_argument("--frames", type=_frames, metavar="A:B", help="first and last frame, counted from 1")
+    command.add_argument("--size", type=int, metavar="HEIGHT", help="short side of the analysis picture in px (default: from the preset)")
+    command.add_argument("--preset", choices=sorted(PRESET_LINES), default="standard")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--flow", choices=["dis", "raft"], default="dis")
+    command.add_argument("--hints", type=Path, metavar="FILE", help="boxes, scribbles or masks that help to tell the sprites apart")
+
+    command = add("export", _export, "write a result in another layout")
+    command.add_argument("result", type=Path, metavar="RESULT")
+    command.add_argument("--layout", choices=["frames", "toondecompose"], required=True)
+    command.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+    command = add("evaluate", _evaluate, "score a result against known layers")
+    command.add_argument("result", type=Path, metavar="RESULT")
+    command.add_argument("truth", type=Path, metavar="TRUTH")
+
+    command = add("compare", _compare, "compare rendered frames with the engine's own recomposition")
+    command.add_argument("result", type=Path, metavar="RESULT")
+    command.add_argument("render", type=Path, metavar="RENDER")
+    command.add_argument("--truth", type=Path, metavar="TRUTH")
+
+    command = add("doctor", _doctor, "say what this engine has and what it lacks")
+    command.add_argument("--json", action="store_true")
+
+    command = add("demo-clip", _demo_clip, "draw the demo cartoon with its true layers")
+    command.add_argument("out", type=Path, metavar="DIR")
+
+    command = add("draw", _draw, "draw a character from its sheet in given poses", job=True)
+    command.add_argument("--sheet", type=Path, required=True, metavar="DIR")
+    command.add_argument("--poses", type=Path, required=True, metavar="DIR")
+    command.add_argument("--method", choices=["transfer", "conr"], default="transfer")
+    command.add_argument("--background", type=Path, metavar="FILE")
+    command.add_argument("--weights", type=Path, metavar="DIR")
+    command.add_argument("--size", type=int, default=512, metavar="N")
+
+    command = add("detect", _detect, "find the ultra-dense poses of drawings", job=True)
+    command.add_argument("pictures", type=Path, metavar="PICTURES")
+    command.add_argument("--weights", type=Path, required=True, metavar="DIR")
+    command.add_argument("--size", type=int, default=256, metavar="N")
+    return parser
+
+
+def _adder(commands: argparse._SubParsersAction) -> Callable[..., argparse.ArgumentParser]:
+    def add(name: str, run: Callable, text: str, *, job: bool = False) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        if job:
+            command.add_argument("--out", type=Path, required=True, metavar="RESULT")
+            command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+            command.add_argument("--json", action="store_true", help="speak the process protocol on standard output")
+        return command
+    return add
+
+
+def _sprites(text: str) -> int | None:
+    return None if text.lower() == "auto" else int(text)
+
+
+def _frames(text: str) -> slice:
+    from .clip import parse_range
+    try:
+        return parse_range(text)
+    except ToonError as cause:
+        raise argparse.ArgumentTypeError(str(cause)) from cause

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The main job, stage by stage: a clip goes in, a result folder comes out, and what is finished is never done again.
+Each stage reads the stages before it from disk; what a stage computes stands in its own module."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..protocol import Decomposition
+from .clip import ClipReader, open_clip
+from .device import resolve_device
+from .drawings import ExposureSheet, canvas_of, exposure_sheet
+from .flow import Flow, compute_flow
+from .geometry import resized
+from .layers.find import find_layers
+from .layers.plate import Canvas, Plate, build_plate, canvas_of_plane
+from .matting.sprites import Behind, Sighting, solve_drawings
+from .motion import Motion, background_motion
+from .pictures import read_picture, write_picture
+from .report import Report
+from .result import SpriteRecord, finished_result, publish, write_result
+from .settings import Settings
+from .stages import Stage, StageStore, fingerprint
+
+__all__ = ["decompose"]
+
+STAGES_FOLDER = "stages"
+CUT_DISTANCE = 0.5         # share of the histogram that changes at a cut; judged on the shared clips
+
+
+def decompose(clip: Path, out: Path, *, settings: Settings, report: Report) -> Decomposition:
+    """Decompose `clip` (a folder of pictures or a movie) into the result folder `out`.
+
+    Raises `ToonError` (clip.*, settings.*, engine.*) and `Stopped`; finished stages stay in out/stages and are used again.
+    """
+    cv2.setNumThreads(1)
+    cv2.setRNGSeed(settings.seed)
+    device = resolve_device(settings.device)
+    reader = open_clip(clip, frames=settings.frames)
+    job = _Job(reader, out, settings, device, report)
+    finished = finished_result(out, job.key)
+    return finished if finished else job.run()
+
+
+class _Job:
+    """One decomposition: what it reads, where it stores, and the eight stages in order."""
+
+    def __init__(self, reader: ClipReader, out: Path, settings: Settings, device: str, report: Report):
+        self.reader, self.out, self.settings, self.device, self.report = reader, out, settings, device, report
+        self.size = settings.analysis_size(reader.width, reader.height)
+        self.store = StageStore(out / STAGES_FOLDER)
+        self.clip_key = _clip_key(reader)
+        self.key = fingerprint(self.clip_key, self.size, settings.sprites, settings.flow, device, settings.seed, str(settings.hints))
+
+    def run(self) -> Decomposition:
+        self.frames = self.store.run("frames", fingerprint(self.clip_key, self.size), self._frames)
+        self.small = self.frames.load("small")
+        self.full = self.frames.load("full", on_disk=True)
+        flow = self.store.run("flow", fingerprint(self.frames.key, self.settings.flow, self.device), self._flow)
+        self.flow = Flow(flow.load("forward", on_disk=True), flow.load("backward", on_disk=True))
+        motion = self.store.run("motion", fingerprint(flow.key, self.settings.seed), self._motion)
+        self.camera = _load_motion(motion)
+        layers = self.store.run("layers", fingerprint(motion.key, self.settings.sprites), self._layers)
+        self.camera, self.alphas = _load_motion(layers), layers.load("alphas")
+        exposure = self.store.run("exposure", fingerprint(layers.key), self._exposure)
+        self.sheets = [_load_sheet(exposure, k) for k in range(len(self.alphas))]
+        plate = self.store.run("plate", fingerprint(layers.key), self._plate)
+        self.plate = _load_plate(plate)
+        drawings = self.store.run("drawings", fingerprint(exposure.key, plate.key), self._drawings)
+        result = self.store.run("result", fingerprint(drawings.key, self.key), lambda stage: self._result(stage, drawings))
+        return publish(result.folder, self.out, self.report)
+
+    def _frames(self, stage: Stage) -> None:
+        count, width, height = self.reader.count, self.reader.width, self.reader.height
+        self.report.stage("Frames", count)
+        full = stage.empty("full", (count, height, width, 3), np.uint8)
+        small = np.empty((count, self.size[1], self.size[0], 3), np.uint8)
+        for t, frame in enumerate(self.reader):
+            full[t] = frame
+            small[t] = frame if frame.shape[1::-1] == self.size else cv2.resize(frame, self.size, interpolation=cv2.INTER_AREA)
+            self.report.step()
+        full.flush()
+        stage.save(small=small)
+        for warning in self.reader.warnings:
+            self.report.warn(warning.code, warning.message, warning.remedy)
+        for t in _cuts(small):
+            self.report.warn("clip.cut", f"The clip seems to cut at frame {t + 1}.", "Decompose each shot alone, by its range of frames.")
+
+    def _flow(self, stage: Stage) -> None:
+        self.report.stage("Flow", len(self.small) - 1)
+        flow = compute_flow(self.small, method=self.settings.flow, device=self.device, report=self.report)
+        stage.save(forward=flow.forward, backward=flow.backward)
+
+    def _motion(self, stage: Stage) -> None:
+        self.report.stage("Motion", 1)
+        _save_motion(stage, background_motion(self.small, self.flow, report=self.report))
+
+    def _layers(self, stage: Stage) -> None:
+        self.report.stage("Layers", 5)
+        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, report=self.report)
+        _save_motion(stage, layers.camera)
+        stage.save(alphas=layers.alphas)
+
+    def _exposure(self, stage: Stage) -> None:
+        self.report.stage("Exposure", len(self.alphas))
+        for k, alphas in enumerate(self.alphas):
+            sheet = exposure_sheet(self.small, alphas, report=self.report)
+            stage.save(**{f"exposure_{k}": sheet.exposure, f"poses_{k}": sheet.poses, f"references_{k}": sheet.references})
+            self.report.step()
+
+    def _plate(self, stage: Stage) -> None:
+        self.report.stage("Plate", 1)
+        height, width = self.full.shape[1:3]
+        homographies = resized(self.camera.homographies, width / self.size[0], height / self.size[1])
+        canvas = canvas_of_plane(homographies, width, height)
+        covered = self.alphas.max(0) if len(self.alphas) else np.zeros(self.small.shape[:3], np.uint8)
+        plate = build_plate(lambda t: np.asarray(self.full[t]), lambda t: _full_size_weight(covered[t], (width, height)), canvas)
+        stage.save(picture=plate.picture, seen=plate.seen, homographies=canvas.homographies)
+
+    def _drawings(self, stage: Stage) -> None:
+        self.report.stage("Drawings", 1 + sum(len(sheet.references) for sheet in self.sheets))
+        records = [self._background(stage)]
+        behind: tuple[Behind, ...] = ()
+        for k, sheet in enumerate(self.sheets):
+            canvas = self._sprite_canvas(k, sheet)
+            front = self.alphas[k + 1:].max(0, initial=0)
+            sighting = Sighting(lambda t: np.asarray(self.full[t]), self.alphas[k].__getitem__, front.__getitem__, self.plate, behind)
+            folder, drawings = f"sprite_{k + 1}", []
+            for matte in solve_drawings(sighting, canvas, sheet.exposure):
+                drawings.append(matte.rgba)
+                write_picture(stage.folder / folder / f"{len(drawings):04d}.png", matte.rgba)
+                self.report.step()
+            behind += (Behind(canvas, sheet.exposure, drawings),)
+            records.append(SpriteRecord.of(stage.folder, folder, f"Sprite {k + 1}", "sprite", canvas, sheet.exposure, len(drawings)))
+        stage.save_record({"sprites": [asdict(record) for record in records]})
+
+    def _background(self, stage: Stage) -> SpriteRecord:
+        opaque = np.full(self.plate.picture.shape[:2], 255, np.uint8)
+        write_picture(stage.folder / "sprite_0/0001.png", np.dstack([self.plate.picture, opaque]))
+        write_picture(stage.folder / "sprite_0/confidence.png", np.rint(self.plate.seen * 255).astype(np.uint8))
+        self.report.step()
+        exposure = np.ones(len(self.small), np.int32)
+        return SpriteRecord.of(stage.folder, "sprite_0", "Background", "background", self.plate.canvas, exposure, 1)
+
+    def _sprite_canvas(self, k: int, sheet: ExposureSheet) -> Canvas:
+        height, width = self.full.shape[1:3]
+        return canvas_of(sheet, self.alphas[k], width=width, height=height)
+
+    def _result(self, stage: Stage, drawings: Stage) -> None:
+        self.report.stage("Result", 2 * self.reader.count)
+        records = [SpriteRecord(**record) for record in drawings.record()["sprites"]]
+        write_result(stage.folder, drawings.folder, records, self.reader, self.full, settings=self.settings, device=self.device,
+                     key=self.key, camera=self.camera, report=self.report)
+
+
+def _clip_key(reader: ClipReader) -> str:
+    """Changes when any file of the clip does."""
+    digest = hashlib.sha256()
+    for path in reader.files:
+        with open(path, "rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return fingerprint(digest.hexdigest(), reader.first_frame, reader.count)
+
+
+def _cuts(frames: np.ndarray) -> list[int]:
+    """Frames (from 0) whose colors have little in common with the frame before."""
+    def histogram(frame: np.ndarray) -> np.ndarray:
+        counts = cv2.calcHist([frame], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3)
+        return counts.ravel() / counts.sum()
+
+    histograms = [histogram(frame) for frame in frames]
+    changes = np.array([np.abs(a - b).sum() / 2 for a, b in zip(histograms, histograms[1:])])
+    return [t + 1 for t in np.flatnonzero(changes > max(CUT_DISTANCE, 4 * np.median(changes)))] if len(changes) else []
+
+
+def _full_size_weight(covered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """How surely a full-size pixel is background, from the union of the sprites' masks at analysis size."""
+    wide = cv2.dilate(covered, np.ones((5, 5), np.uint8)).astype(np.float32) / 255
+    weight = (255 * np.clip(1 - 1.6 * wide, 0, 1) ** 2).astype(np.uint8)
+    return weight if weight.shape[::-1] == size else cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR)
+
+
+def _save_motion(stage: Stage, motion: Motion) -> None:
+    stage.save(camera=motion.homographies, alternatives=np.stack([motion.homographies, *motion.alternatives]))
+    stage.save_record({"static": bool(motion.static), "model": motion.model, "confidence": float(motion.confidence)})
+
+
+def _load_motion(stage: Stage) -> Motion:
+    record = stage.record()
+    return Motion(homographies=stage.load("camera"), static=record["static"], model=record["model"], confidence=record["confidence"],
+                  alternatives=tuple(stage.load("alternatives")[1:]))
+
+
+def _load_sheet(stage: Stage, k: int) -> ExposureSheet:
+    return ExposureSheet(stage.load(f"exposure_{k}"), stage.load(f"poses_{k}"), stage.load(f"references_{k}"))
+
+
+def _load_plate(stage: Stage) -> Plate:
+    picture = stage.load("picture")
+    return Plate(Canvas(picture.shape[1], picture.shape[0], stage.load("homographies")), picture, stage.load("seen"))

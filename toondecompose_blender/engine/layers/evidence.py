@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which pixels are not the background: evidence from motion against the camera's, and from the difference to a plate.
+It turns pictures and homographies into soft masks; it does not know how many sprites there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..geometry import displacement, relative, resized
+from ..matting.random_walker import edge_weights, random_walk
+from ..parallel import map_ordered
+from .plate import Plate, view
+
+__all__ = ["interval", "Evidence", "motion_masks", "residual_evidence", "residual_masks", "background_weights"]
+
+SHIFTS = (5.0, 10.0, 20.0, 40.0)   # px of background motion at half size that make good comparisons; engine design S4
+TOLERANCE = 12.0                   # gray levels; engine design S4, S7
+CLIPPED = 50.0
+FARTHEST_NEIGHBOR = 12             # frames
+BOX = 5                            # px at half size over which matches are averaged
+FLAT_TRUST, TEXTURE_TRUST = 0.12, 0.3   # what a match is worth on flat and on textured plates; engine design S7, 3b.6
+NEIGHBORHOOD = np.ones((3, 3), np.uint8)
+
+
+def interval(frame: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Distance in gray levels (Euclidean over channels), float32 (H, W), of each pixel of `frame` to the range of colors
+    that its 3x3 neighborhood has in `other`: it forgives misregistration of less than a pixel."""
+    low, high = cv2.erode(other, NEIGHBORHOOD), cv2.dilate(other, NEIGHBORHOOD)
+    outside = np.maximum(cv2.subtract(low, frame), cv2.subtract(frame, high)).astype(np.float32)
+    return np.sqrt(np.einsum("hwc,hwc->hw", outside, outside))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """For foreground and for background, 0..1 float32 (H, W) each; `unseen` is 1 where the plate was never seen."""
+    foreground: np.ndarray
+    background: np.ndarray
+    unseen: np.ndarray
+
+
+def motion_masks(frames: np.ndarray, camera: np.ndarray) -> np.ndarray:
+    """Soft foreground masks float32 (T, h, w) in 0..1 of RGB frames uint8 (T, h, w, 3), by comparing each frame with its
+    neighbors along the camera's motion `camera` (T, 3, 3), plane -> frame.  Computed at half size (engine design S4)."""
+    height, width = frames.shape[1:3]
+    size = (max(8, width // 2), max(8, height // 2))
+    halves = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+    half_camera = resized(camera, size[0] / width, size[1] / height)
+    masks = map_ordered(lambda t: _motion_mask(halves, half_camera, t), range(len(frames)))
+    return np.stack([cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) for mask in masks])
+
+
+def _motion_mask(frames: np.ndarray, camera: np.ndarray, t: int) -> np.ndarray:
+    sides = [_side(frames, camera, t, direction) for direction in (1, -1)]
+    (match_after, trust_after), (match_before, trust_before) = sides
+    after, before = match_after / trust_after, match_before / trust_before
+    best = np.where(trust_after < 0.3, before, np.where(trust_before < 0.3, after, np.maximum(after, before)))
+    together = (match_after + match_before) / (trust_after + trust_before)
+    # Half the better side, half both: uncovered background matches on one side only.
+    match = 0.5 * best + 0.5 * together
+    value = np.clip((0.75 - match) / 0.4, 0, 1).astype(np.float32)
+    trust = np.clip((trust_after + trust_before) / 2, 0, 1)
+    confidence = (0.4 * trust * np.abs(2 * value - 1) + 1e-4).astype(np.float32)
+    value = np.where(confidence < 2e-3, np.float32(0.4), value)
+    return random_walk(value, confidence, *edge_weights(frames[t]))
+
+
+def _side(frames: np.ndarray, camera: np.ndarray, t: int, direction: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted share of neighbors on one side in time that agree with the camera's motion, and the weight."""
+    height, width = frames.shape[1:3]
+    match, trust = np.zeros((height, width), np.float32), np.full((height, width), 1e-4, np.float32)
+    for s in _neighbors(camera, t, direction, width, height):
+        motion = relative(camera[t], camera[s])
+        flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+
+        def moved(picture: np.ndarray) -> np.ndarray:
+            return cv2.warpPerspective(picture, motion, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+
+        inside = cv2.warpPerspective(np.ones((height, width), np.float32), motion, (width, height), flags=flags) > 0.99
+        error = cv2.blur(np.minimum(interval(frames[t], moved(frames[s])), CLIPPED), (BOX, BOX))
+        # Where the picture resembles itself under this shift, a match says nothing.
+        distinct = cv2.blur(np.minimum(interval(frames[t], moved(frames[t])), CLIPPED), (BOX, BOX))
+        vote = np.maximum(np.clip(distinct / TOLERANCE, 0, 1), np.clip((error - 0.7 * TOLERANCE) / TOLERANCE, 0, 1)) * inside
+        match += vote * np.clip((1.25 * TOLERANCE - error) / (0.5 * TOLERANCE), 0, 1)
+        trust += vote
+    return match, trust
+
+
+def _neighbors(camera: np.ndarray, t: int, direction: int, width: int, height: int) -> list[int]:
+    """For each wanted shift the frame on this side whose background moved most nearly that far."""
+    reach = range(t + direction, t + direction * (FARTHEST_NEIGHBOR + 1), direction)
+    moved = {s: displacement(relative(camera[t], camera[s]), width, height) for s in reach if 0 <= s < len(camera)}
+    return [min(moved, key=lambda s: abs(np.log((moved[s] + 0.2) / shift))) for shift in SHIFTS] if moved else []
+
+
+def residual_evidence(frame: np.ndarray, plate_view: np.ndarray, seen: np.ndarray) -> Evidence:
+    """Evidence of one frame uint8 (H, W, 3) against what the plate shows there; `seen` bool (H, W) where the plate
+    is known (engine design S7)."""
+    sharp = np.minimum(interval(frame, plate_view), 80)
+    residual = np.minimum(cv2.GaussianBlur(sharp, (3, 3), 0.6), sharp * 1.6 + 3)
+    threshold = 0.6 * TOLERANCE
+    foreground = np.clip((residual - threshold) / TOLERANCE, 0, 1) * seen
+    trust = FLAT_TRUST + TEXTURE_TRUST * np.clip(_local_deviation(plate_view) / 12, 0, 1)
+    background = np.clip((threshold - residual) / threshold, 0, 1) * trust * seen
+    return Evidence(foreground.astype(np.float32), background.astype(np.float32), (~seen).astype(np.float32))
+
+
+def _local_deviation(picture: np.ndarray, box: int = 7) -> np.ndarray:
+    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    mean = cv2.blur(gray, (box, box))
+    return np.sqrt(np.maximum(cv2.blur(gray * gray, (box, box)) - mean * mean, 0))
+
+
+def residual_masks(frames: np.ndarray, plate: Plate, prior: np.ndarray, *, prior_trust: float = 0.0) -> np.ndarray:
+    """Soft foreground masks float32 (T, h, w) from the difference to the plate.
+
+    `prior` float32 (T, h, w) are masks from elsewhere: they decide where the plate was never seen, and count with
+    `prior_trust` everywhere else.
+    """
+    height, width = frames.shape[1:3]
+
+    def mask(t: int) -> np.ndarray:
+        shown, seen = view(plate, t, width, height)
+        evidence = residual_evidence(frames[t], shown, seen)
+        belief = (prior[t] > 0.25).astype(np.float32)
+        hint = 0.12 * evidence.unseen + prior_trust * (1 - evidence.unseen)
+        confidence = 0.6 * evidence.foreground + evidence.background + hint + 1e-4
+        value = (0.6 * evidence.foreground + hint * belief + 3e-5) / confidence
+        return random_walk(value, confidence, *edge_weights(frames[t], shown))
+
+    return np.stack(list(map_ordered(mask, range(len(frames)))))
+
+
+def background_weights(foreground: np.ndarray) -> np.ndarray:
+    """uint8 (T, h, w): how surely a pixel is background, 255 far from the soft `foreground` masks (T, h, w)."""
+    kernel = np.ones((5, 5), np.uint8)
+    return np.stack([(255 * np.clip(1 - 1.6 * cv2.dilate(mask, kernel), 0, 1) ** 2).astype(np.uint8) for mask in foreground])

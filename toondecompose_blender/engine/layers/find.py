@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From frames and the camera's motion to one soft mask per sprite, at analysis size: plate and masks by turns, then the split.
+It knows nothing of drawings or full-size pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..flow import Flow
+from ..matting.random_walker import edge_weights, random_walk
+from ..motion import Motion, refine_motion
+from ..parallel import map_ordered
+from ..report import Report
+from .evidence import background_weights, motion_masks, residual_masks
+from .plate import Plate, build_plate, canvas_of_plane
+from .split import split_sprites
+
+__all__ = ["Layers", "find_layers"]
+
+ROUNDS = 3                 # of plate and masks; engine design 3b.8
+LABEL_TRUST = 0.1          # what a label of the split is worth against the difference to the plate
+SHARE_TRUST = 0.05
+
+
+@dataclass(frozen=True)
+class Layers:
+    """`alphas` uint8 (K - 1, T, h, w): soft masks of the sprites before the background, back to front; the background's `camera`."""
+    alphas: np.ndarray
+    camera: Motion
+
+
+def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int | None, report: Report) -> Layers:
+    """Split RGB frames uint8 (T, h, w, 3) into `sprites` (the background included; None = find out)."""
+    if sprites == 1 or len(frames) < 2:
+        return Layers(np.zeros((0, *frames.shape[:3]), np.uint8), camera)
+    labels = None
+    if sprites != 2 or camera.static:
+        split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, report=report)
+        labels = split.labels
+        prior = (labels > 0).astype(np.float32)
+    else:
+        prior = motion_masks(frames, camera.homographies)
+    report.step()
+    camera = refine_motion(frames, camera, weights=background_weights(prior), report=report)
+    report.step()
+    foreground = _foreground(frames, camera, prior, LABEL_TRUST if labels is not None else 0.0, report)
+    if labels is None or labels.max() < 2:
+        return Layers(_to_bytes(foreground)[None], camera)
+    return Layers(_shared_out(frames, foreground, labels), camera)
+
+
+def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: float, report: Report) -> np.ndarray:
+    masks = prior
+    for _ in range(ROUNDS):
+        masks = residual_masks(frames, _plate(frames, camera, masks), prior, prior_trust=trust)
+        report.step()
+    return masks
+
+
+def _plate(frames: np.ndarray, camera: Motion, masks: np.ndarray) -> Plate:
+    weights = background_weights(masks)
+    canvas = canvas_of_plane(camera.homographies, frames.shape[2], frames.shape[1])
+    return build_plate(frames.__getitem__, weights.__getitem__, canvas)
+
+
+def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """The foreground's soft mask divided among the sprites: each pixel walks to the nearest label along the picture's edges."""
+    count = int(labels.max())
+
+    def shares(t: int) -> np.ndarray:
+        right, down = edge_weights(frames[t])
+        confidence = np.where(labels[t] > 0, np.float32(SHARE_TRUST), np.float32(1e-5))
+        parts = np.stack([random_walk((labels[t] == k).astype(np.float32), confidence, right, down) for k in range(1, count + 1)])
+        parts /= np.maximum(parts.sum(0), 1e-6)
+        return _to_bytes(foreground[t] * parts)
+
+    return np.stack(list(map_ordered(shares, range(len(frames)))), 1)
+
+
+def _to_bytes(mask: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(mask, 0, 1) * 255).astype(np.uint8)

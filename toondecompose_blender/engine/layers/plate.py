@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sprite's plate: one picture stitched from many frames by a robust vote, and the view of it in a frame.
+It takes homographies and weights as given; it knows neither flow nor mattes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numba import njit
+
+from ...protocol import ClipError
+from ..geometry import corners, normalized, project, translation
+from ..parallel import map_ordered, worker_count
+
+__all__ = ["Canvas", "Plate", "canvas_of_plane", "build_plate", "view", "fill_unseen"]
+
+CANDIDATES = 8             # colors tried as the mode, evenly in time; engine design S6
+VOTE_SIGMA = 8.0           # gray levels per channel; engine design S6
+MEAN_SHIFTS = 3
+LEAST_WEIGHT = 0.3         # a frame's pixel below this share of background has no vote
+TILE_BYTES = 48 << 20      # warped colors held at once by one thread
+LARGEST_CANVAS = 120_000_000
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The picture plane of a sprite: its size in px and `homographies` (T, 3, 3), canvas -> frame."""
+    width: int
+    height: int
+    homographies: np.ndarray
+
+
+@dataclass(frozen=True)
+class Plate:
+    """`picture` uint8 (H, W, 3); `seen` float32 (H, W): 1 where frames agree on what is there, 0 where it was filled in."""
+    canvas: Canvas
+    picture: np.ndarray
+    seen: np.ndarray
+
+
+def canvas_of_plane(plane: np.ndarray, width: int, height: int, *, border: int = 2) -> Canvas:
+    """The smallest canvas that all frames (width x height) seen through `plane` (T, 3, 3; plane -> frame) fit on.
+
+    The canvas is the plane moved by whole pixels.  Raises `ClipError` (clip.motion) if it would be absurdly large.
+    """
+    outline = np.concatenate([project(np.linalg.inv(h), corners(width, height)) for h in plane])
+    if not np.isfinite(outline).all():
+        raise _too_large(0)
+    low, high = np.floor(outline.min(0)) - border, np.ceil(outline.max(0)) + border
+    size = (high - low + 1).astype(np.int64)
+    if size.prod() > LARGEST_CANVAS:
+        raise _too_large(int(size.prod()))
+    return Canvas(int(size[0]), int(size[1]), normalized(plane @ translation(*low)))
+
+
+def _too_large(pixels: int) -> ClipError:
+    return ClipError("clip.motion", f"The camera seems to move over {pixels / 1e6:.0f} million pixels; its motion was not found.",
+                     "Decompose a shorter range of frames, without the cut or the blank frames.")
+
+
+def build_plate(read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], canvas: Canvas, *,
+                interpolation: int = cv2.INTER_CUBIC) -> Plate:
+    """Stitch frames into a plate.
+
+    `read(t)` is frame t, uint8 (H, W, 3); `weight(t)` uint8 (H, W), 255 where it surely shows this plane.
+    Works in tiles of rows, so memory does not grow with the canvas.
+    """
+    rows = max(8, TILE_BYTES // (len(canvas.homographies) * canvas.width * 4))
+    tiles = [(top, min(canvas.height, top + rows)) for top in range(0, canvas.height, rows)]
+
+    def vote(tile: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+        colors, weights, views = _warped_rows(read, weight, canvas, *tile, interpolation)
+        picture, agreement, support = _mode(colors, weights, VOTE_SIGMA, CANDIDATES)
+        # A pixel counts as seen if frames agree, and either enough of them do or most that could see it do (S6).
+        seen = (agreement > 0.25) & ((support > 1.5) | (support > 0.6 * views))
+        return picture, seen.astype(np.float32)
+
+    parts = list(map_ordered(vote, tiles, ahead=max(1, 4 // worker_count())))
+    picture = np.concatenate([p for p, _ in parts])
+    seen = np.concatenate([s for _, s in parts])
+    filled = fill_unseen(picture, seen)
+    return Plate(canvas, np.clip(np.rint(filled), 0, 255).astype(np.uint8), seen)
+
+
+def _warped_rows(read, weight, canvas: Canvas, top: int, bottom: int, interpolation: int):
+    frames, size = len(canvas.homographies), (canvas.width, bottom - top)
+    colors = np.zeros((frames, size[1], size[0], 3), np.uint8)
+    weights = np.zeros((frames, size[1], size[0]), np.uint8)
+    views = np.zeros((size[1], size[0]), np.float32)
+    for t, homography in enumerate(canvas.homographies):
+        to_rows = translation(0, -top) @ np.linalg.inv(homography)
+        mask = weight(t)
+        outline = project(to_rows, corners(mask.shape[1], mask.shape[0]))
+        if outline[:, 1].max() < -1 or outline[:, 1].min() > size[1]:
+            continue
+        colors[t] = cv2.warpPerspective(read(t), to_rows, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
+        weights[t] = cv2.warpPerspective(mask, to_rows, size, flags=cv2.INTER_LINEAR)
+        views += cv2.warpPerspective(np.ones(mask.shape, np.uint8), to_rows, size, flags=cv2.INTER_NEAREST)
+    return colors, weights, views
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _mode(colors, weights, sigma, candidates):
+    """Per pixel the mode of weighted colors: best candidate by kernel score, then mean shifts (biweight kernel, 3.7 sigma)."""
+    frames, height, width, _ = colors.shape
+    picture = np.zeros((height, width, 3), np.float32)
+    agreement = np.zeros((height, width), np.float32)
+    support = np.zeros((height, width), np.float32)
+    reach = np.float32(1.0 / (13.5 * sigma * sigma))
+    samples = np.empty((frames, 4), np.float32)
+    for i in range(height):
+        for j in range(width):
+            count = 0
+            total = np.float32(0)
+            for t in range(frames):
+                if weights[t, i, j] > LEAST_WEIGHT * 255:
+                    for c in range(3):
+                        samples[count, c] = colors[t, i, j, c]
+                    samples[count, 3] = weights[t, i, j] / np.float32(255)
+                    total += samples[count, 3]
+                    count += 1
+            support[i, j] = total
+            if count == 0:
+                continue
+            best, winner = np.float32(-1), 0
+            tried = min(candidates, count)
+            for k in range(tried):
+                candidate = (2 * k + 1) * count // (2 * tried)
+                score = np.float32(0)
+                for s in range(count):
+                    score += _kernel(samples, s, samples[candidate, 0], samples[candidate, 1], samples[candidate, 2], reach)
+                if score > best:
+                    best, winner = score, candidate
+            r, g, b = samples[winner, 0], samples[winner, 1], samples[winner, 2]
+            mass = np.float32(0)
+            for shift in range(MEAN_SHIFTS):
+                narrow = reach * np.float32(2 if shift == MEAN_SHIFTS - 1 else 1)
+                sr = sg = sb = mass = np.float32(0)
+                for s in range(count):
+                    k = _kernel(samples, s, r, g, b, narrow)
+                    sr += k * samples[s, 0]
+                    sg += k * samples[s, 1]
+                    sb += k * samples[s, 2]
+                    mass += k
+                if mass > 1e-3:
+                    r, g, b = sr / mass, sg / mass, sb / mass
+            picture[i, j, 0], picture[i, j, 1], picture[i, j, 2] = r, g, b
+            agreement[i, j] = mass
+    return picture, agreement, support
+
+
+@njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _kernel(samples, s, r, g, b, reach):
+    dr, dg, db = samples[s, 0] - r, samples[s, 1] - g, samples[s, 2] - b
+    q = np.float32(1) - (dr * dr + dg * dg + db * db) * reach
+    return samples[s, 3] * q * q if q > 0 else np.float32(0)
+
+
+def fill_unseen(picture: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Continue `picture` float32 (H, W, C) smoothly into pixels whose weight `seen` float32 (H, W) is 0 (push-pull pyramid)."""
+    if seen.min() >= 1:
+        return picture
+    pictures, weights = [picture * seen[..., None]], [seen]
+    while min(weights[-1].shape) > 2:
+        height, width = weights[-1].shape
+        size = ((width + 1) // 2, (height + 1) // 2)
+        pictures.append(cv2.resize(pictures[-1], size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], -1))
+        weights.append(cv2.resize(weights[-1], size, interpolation=cv2.INTER_AREA))
+    pulled = pictures[-1] / np.maximum(weights[-1], 1e-6)[..., None]
+    for level in range(len(pictures) - 2, -1, -1):
+        height, width = weights[level].shape
+        up = cv2.resize(pulled, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, -1)
+        share = np.minimum(weights[level], 1)[..., None]
+        pulled = pictures[level] / np.maximum(weights[level], 1e-6)[..., None] * share + up * (1 - share)
+    return pulled.astype(np.float32)
+
+
+def view(plate: Plate, t: int, width: int, height: int, *, interpolation: int = cv2.INTER_CUBIC) -> tuple[np.ndarray, np.ndarray]:
+    """What frame t shows of a plate: colors uint8 (height, width, 3), and where they were seen, bool (height, width)."""
+    homography = plate.canvas.homographies[t]
+    colors = cv2.warpPerspective(plate.picture, homography, (width, height), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.warpPerspective(plate.seen, homography, (width, height), flags=cv2.INTER_LINEAR)
+    return colors, seen > 0.99

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All drawings of a sprite at full size: gathers each drawing's exposures on the sprite's canvas and has them solved.
+It knows plates, poses and masks as given; it writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..geometry import normalized
+from ..layers.plate import Canvas, Plate
+from ..parallel import map_ordered
+from .region import Exposure, find_region
+from .triangulation import Matte, solve_matte
+
+__all__ = ["Behind", "Sighting", "solve_drawings"]
+
+MOST_BYTES = 220 << 20      # exposures of one drawing held at once; more are thinned out evenly in time
+BYTES_PER_PIXEL = 24        # of one exposure, its evidence included
+OCCLUDED = 64               # of 255: a pixel that a sprite in front covers at least this much is not seen
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A solved sprite: its `canvas`, `exposure` (T,) 1-based drawings, and straight RGBA `drawings` uint8."""
+    canvas: Canvas
+    exposure: np.ndarray
+    drawings: list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """Where a sprite can be seen: `read(t)` the full-size frame uint8 (H, W, 3); `mask(t)` its soft mask and `front(t)` the union
+    of those in front of it, uint8 (h, w) at analysis size; the `plate`, and solved sprites `behind`, back to front."""
+    read: Callable[[int], np.ndarray]
+    mask: Callable[[int], np.ndarray]
+    front: Callable[[int], np.ndarray]
+    plate: Plate
+    behind: tuple[Behind, ...]
+
+
+def solve_drawings(sighting: Sighting, canvas: Canvas, exposure: np.ndarray) -> Iterator[Matte]:
+    """The matte of drawing 1, 2, ... of a sprite with the given canvas and exposure (T,)."""
+    height, width = sighting.read(0).shape[:2]
+    scale = min(height, width) / 360
+    most = max(2, MOST_BYTES // (canvas.width * canvas.height * BYTES_PER_PIXEL))
+
+    def solve(number: int) -> Matte:
+        frames = np.flatnonzero(exposure == number)
+        if len(frames) > most:
+            frames = frames[np.linspace(0, len(frames) - 1, most).round().astype(int)]
+        sights = [_sight(sighting, canvas, int(t)) for t in frames]
+        return solve_matte(sights, find_region(sights, scale=scale), scale=scale)
+
+    return map_ordered(solve, range(1, int(exposure.max(initial=0)) + 1), ahead=1)
+
+
+def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
+    """Frame t brought onto the canvas.  A canvas that lies at whole pixels in the frame is cut out, not resampled."""
+    frame = sighting.read(t)
+    height, width = frame.shape[:2]
+    to_canvas = np.linalg.inv(canvas.homographies[t])
+
+    def seen_from(picture: np.ndarray, homography: np.ndarray, flags: int, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
+        return cv2.warpPerspective(picture, homography, (canvas.width, canvas.height), flags=flags, borderMode=border)
+
+    mask, front = sighting.mask(t), sighting.front(t)
+    enlarged = to_canvas @ _enlargement(mask.shape, (height, width))
+    inside = seen_from(np.ones((height, width), np.float32), to_canvas, cv2.INTER_LINEAR) > 0.999
+    background, seen = _behind(sighting, canvas, t, to_canvas)
+    return Exposure(
+        color=seen_from(frame, to_canvas, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE),
+        background=background, seen=seen,
+        visible=inside & (seen_from(cv2.dilate(front, np.ones((3, 3), np.uint8)), enlarged, cv2.INTER_LINEAR) < OCCLUDED),
+        prior=seen_from(mask, enlarged, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE))
+
+
+def _enlargement(small: tuple[int, int], large: tuple[int, int]) -> np.ndarray:
+    """Analysis px -> full-size px, pixel centres at integers."""
+    y, x = large[0] / small[0], large[1] / small[1]
+    return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
+
+
+def _behind(sighting: Sighting, canvas: Canvas, t: int, to_canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What lies behind the sprite in frame t, uint8 (h, w, 3) on its canvas, and where that is known, bool (h, w)."""
+    size = (canvas.width, canvas.height)
+    to_here = normalized(to_canvas @ sighting.plate.canvas.homographies[t])
+    color = cv2.warpPerspective(sighting.plate.picture, to_here, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.warpPerspective(sighting.plate.seen, to_here, size, flags=cv2.INTER_LINEAR) > 0.99
+    for sprite in sighting.behind:
+        if not sprite.exposure[t]:
+            continue
+        drawing = sprite.drawings[sprite.exposure[t] - 1].astype(np.float32)
+        drawing[..., :3] *= drawing[..., 3:] / 255
+        laid = cv2.warpPerspective(drawing, normalized(to_canvas @ sprite.canvas.homographies[t]), size, flags=cv2.INTER_LINEAR)
+        alpha = laid[..., 3:] / 255
+        color = np.clip(np.rint(laid[..., :3] + (1 - alpha) * color), 0, 255).astype(np.uint8)
+        seen |= alpha[..., 0] > 0.95
+    return color, seen
+

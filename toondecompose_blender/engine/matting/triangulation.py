@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Alpha and color of a drawing in closed form: the same drawing over a background that moves (Smith and Blinn's triangulation,
+as a ridge regression towards a known-background matte).  It sees exposures on the canvas and the drawing's region."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..layers.plate import fill_unseen
+from .region import Exposure, Region, odd
+
+__all__ = ["Matte", "solve_matte"]
+
+RIDGE = 300.0                    # squared gray levels by which the prior matte is trusted; engine design S10
+DISTINCT = (600.0, 1500.0)       # squared levels between foreground and background: offset and range of trust; prototype's figure
+SNAP_LOW, SNAP_HIGH = 0.03, 0.97  # engine design S10
+
+
+@dataclass(frozen=True)
+class Matte:
+    """A drawing: straight-alpha `rgba` uint8 (H, W, 4), colors continued under alpha 0; `confidence` uint8 (H, W), 255 = seen."""
+    rgba: np.ndarray
+    confidence: np.ndarray
+
+
+def solve_matte(exposures: list[Exposure], region: Region, *, scale: float) -> Matte:
+    """The drawing seen in `exposures` (at least one); `scale` is the frame's short side over 360 px."""
+    mean_color, mean_background, covariance, variance, sights = _moments(exposures)
+    prior = _known_background_alpha(exposures, region, mean_color, mean_background, scale)
+    alpha = 1 - (covariance + RIDGE * (1 - prior)) / (variance + RIDGE)
+    alpha = np.clip(alpha, 0, 1)
+    alpha[alpha < SNAP_LOW] = 0
+    alpha[alpha > SNAP_HIGH] = 1
+    inner = cv2.erode(region.solid.astype(np.uint8), _square(9 * scale)) > 0
+    outer = cv2.dilate(region.solid.astype(np.uint8), _square(9 * scale)) == 0
+    alpha = np.where(outer, 0, np.where(inner, 1, alpha)).astype(np.float32)
+    color = _straight_color(mean_color, mean_background, alpha, sights)
+    rgba = np.dstack([color, np.rint(alpha * 255)]).astype(np.uint8)
+    confidence = np.where(alpha > 0, np.minimum(sights, 1) * 255, 255).astype(np.uint8)
+    return Matte(rgba, confidence)
+
+
+def _square(size: float) -> np.ndarray:
+    return np.ones((odd(size), odd(size)), np.uint8)
+
+
+def _moments(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
+    """Mean color and mean background over visible exposures, and their joint scatter where the background is known."""
+    shape = exposures[0].seen.shape
+    sights = np.zeros(shape, np.float32)
+    color, background = np.zeros((*shape, 3), np.float32), np.zeros((*shape, 3), np.float32)
+    for sight in exposures:
+        sights += sight.visible
+        color += sight.color * sight.visible[..., None]
+        background += sight.background * sight.visible[..., None]
+    divisor = np.maximum(sights, 1e-3)[..., None]
+    color, background = color / divisor, background / divisor
+    covariance, variance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    if len(exposures) > 1:
+        for sight in exposures:
+            step = (sight.background - background) * (sight.visible * sight.seen)[..., None]
+            covariance += np.einsum("hwc,hwc->hw", sight.color - color, step)
+            variance += np.einsum("hwc,hwc->hw", sight.background - background, step)
+    return color, background, covariance, variance, sights
+
+
+def _known_background_alpha(exposures: list[Exposure], region: Region, color: np.ndarray, background: np.ndarray, scale: float) -> np.ndarray:
+    """In a band around the region's border: how far the color lies between the known background and the sure inside's color."""
+    sure = cv2.erode((region.soft > 0.9).astype(np.uint8), _square(5 * scale)).astype(np.float32)
+    if not sure.any():
+        sure = region.solid.astype(np.float32)
+    if not sure.any():
+        return np.zeros(region.soft.shape, np.float32)
+    inside = fill_unseen(color, sure)
+    span = inside - background
+    length = np.einsum("hwc,hwc->hw", span, span)
+    between = np.clip(np.einsum("hwc,hwc->hw", color - background, span) / np.maximum(length, 1), 0, 1)
+    known = np.logical_and.reduce([sight.seen for sight in exposures])
+    trust = np.clip((length - DISTINCT[0]) / DISTINCT[1], 0, 1) * known
+    solid = region.solid.astype(np.uint8)
+    band = (cv2.dilate(solid, _square(5 * scale)) > 0) & (cv2.erode(solid, _square(7 * scale)) == 0)
+    sharpened = np.clip((region.soft - 0.5) * 2.5 + 0.5, 0, 1)
+    return np.where(band, trust * between + (1 - trust) * sharpened, region.solid).astype(np.float32)
+
+
+def _straight_color(color: np.ndarray, background: np.ndarray, alpha: np.ndarray, sights: np.ndarray) -> np.ndarray:
+    """Foreground color, background removed; where alpha or sight is missing, continued from the nearest known colors."""
+    premultiplied = np.clip(color - (1 - alpha[..., None]) * background, 0, 255 * alpha[..., None])
+    straight = premultiplied / np.maximum(alpha, 1e-3)[..., None]
+    known = np.clip((alpha - 0.1) / 0.4, 0, 1) * np.minimum(sights, 1)
+    if not known.any():
+        return np.rint(straight)
+    continued = fill_unseen(straight, known)
+    share = np.minimum(known * 2, 1)[..., None]
+    return np.clip(np.rint(straight * share + continued * (1 - share)), 0, 255)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frames that a result stands for: sprites through their homographies, laid over each other back to front.
+It reads a result folder only; Blender's planes must show the same pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..protocol import Decomposition, ResultError, Sprite, inside
+from .parallel import map_ordered
+from .pictures import read_picture
+
+__all__ = ["SpriteRenderer", "Recomposer", "over", "through", "psnr"]
+
+CACHED_DRAWINGS = 4
+
+
+def through(premultiplied: np.ndarray, homography: np.ndarray, width: int, height: int) -> np.ndarray:
+    """A premultiplied picture float32 (h, w, 4) in 0..1 through a homography, bilinear, transparent outside."""
+    return cv2.warpPerspective(premultiplied, homography, (width, height), flags=cv2.INTER_LINEAR,
+                               borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0))
+
+
+def over(front: np.ndarray, behind: np.ndarray) -> np.ndarray:
+    """`front` premultiplied (H, W, 4) over `behind` (H, W, 3 or 4), in display space, like the artist's paint."""
+    return front[..., : behind.shape[2]] + (1 - front[..., 3:]) * behind
+
+
+def psnr(one: np.ndarray, other: np.ndarray) -> float:
+    """Peak signal to noise ratio in dB of two uint8 pictures; infinity when equal."""
+    error = np.mean((one.astype(np.float64) - other) ** 2)
+    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+
+
+class SpriteRenderer:
+    """One sprite of a result in frame space."""
+
+    def __init__(self, folder: Path, decomposition: Decomposition, sprite: Sprite):
+        self.folder, self.sprite = Path(folder), sprite
+        self.width, self.height = decomposition.clip.width, decomposition.clip.height
+        self.homographies = load_homographies(self.folder, decomposition, sprite)
+        self._drawing = lru_cache(CACHED_DRAWINGS)(self._read)
+
+    def frame(self, t: int) -> np.ndarray:
+        """The sprite in frame t (from 0): premultiplied RGBA float32 (H, W, 4) in 0..1; all zeros where it is not shown."""
+        shown = self.sprite.exposure[t]
+        if not shown:
+            return np.zeros((self.height, self.width, 4), np.float32)
+        picture = through(self._drawing(shown), self.homographies[t], self.width, self.height)
+        return picture * np.float32(self.sprite.opacity[t]) if self.sprite.opacity else picture
+
+    def _read(self, number: int) -> np.ndarray:
+        rgba = read_picture(inside(self.folder, self.sprite.drawings[number - 1])).astype(np.float32) / 255
+        rgba[..., :3] *= rgba[..., 3:]
+        return rgba
+
+
+def load_homographies(folder: Path, decomposition: Decomposition, sprite: Sprite) -> np.ndarray:
+    """(T, 3, 3) float64.  Raises `ResultError` (result.homographies) if missing, misshapen, not finite or singular."""
+    path = inside(folder, sprite.homographies)
+    remedy = "Decompose the clip again."
+    try:
+        homographies = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as cause:
+        raise ResultError("result.homographies", f"The motion of {sprite.name} cannot be read: {path.name}: {cause}.", remedy) from cause
+    if homographies.shape != (decomposition.clip.frames, 3, 3):
+        raise ResultError("result.homographies", f"The motion of {sprite.name} has the shape {homographies.shape}.", remedy)
+    shown = homographies[np.array(sprite.exposure) > 0].astype(np.float64)
+    if not np.isfinite(shown).all() or (np.abs(np.linalg.det(shown)) < 1e-12).any():
+        raise ResultError("result.homographies", f"The motion of {sprite.name} is not finite or cannot be inverted.", remedy)
+    return homographies.astype(np.float64)
+
+
+class Recomposer:
+    """The whole clip of a result."""
+
+    def __init__(self, folder: Path, decomposition: Decomposition):
+        self.decomposition = decomposition
+        self.sprites = [SpriteRenderer(folder, decomposition, sprite) for sprite in decomposition.sprites]
+
+    def frame(self, t: int) -> np.ndarray:
+        """Frame t (from 0) as uint8 (H, W, 3), rounded once."""
+        clip = self.decomposition.clip
+        picture = np.zeros((clip.height, clip.width, 3), np.float32)
+        for sprite in self.sprites:
+            picture = over(sprite.frame(t), picture)
+        return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """All frames in order."""
+        return map_ordered(self.frame, range(self.decomposition.clip.frames))

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finished stages on disk: written whole or not at all, and skipped by a rerun whose inputs and settings are the same.
+It stores arrays and plain values; it does not know what a stage computes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..protocol import ENGINE_VERSION, EngineError
+
+__all__ = ["StageStore", "Stage", "fingerprint"]
+
+
+def fingerprint(*parts: object) -> str:
+    """SHA-256 of plain values (anything that JSON can write, keys sorted)."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class Stage:
+    """The folder of one stage, being written or finished: arrays by name, and one record of plain values."""
+
+    def __init__(self, folder: Path, key: str):
+        self.folder, self.key = folder, key
+
+    def save(self, **arrays: np.ndarray) -> None:
+        for name, array in arrays.items():
+            np.save(self.folder / f"{name}.npy", np.ascontiguousarray(array))
+
+    def empty(self, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+        """An array on disk, to be filled in place (for what may not fit into memory)."""
+        return np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+
+    def load(self, name: str, *, on_disk: bool = False) -> np.ndarray:
+        return np.load(self.folder / f"{name}.npy", mmap_mode="r" if on_disk else None)
+
+    def save_record(self, record: dict) -> None:
+        (self.folder / "record.json").write_text(json.dumps(record, sort_keys=True), encoding="utf-8")
+
+    def record(self) -> dict:
+        return json.loads((self.folder / "record.json").read_text(encoding="utf-8"))
+
+
+class StageStore:
+    """The stages of one job, below `folder`."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def run(self, name: str, inputs: str, work: Callable[[Stage], None]) -> Stage:
+        """The finished stage `name` for the fingerprint `inputs`: found on disk, or made now by `work`.
+
+        The work goes into <name>.tmp, is synced and renamed; <name>.json with the fingerprint comes last.
+        Raises `EngineError` (engine.disk_full, engine.folder) if it cannot be written.
+        """
+        key = fingerprint(ENGINE_VERSION, name, inputs)
+        finished = Stage(self.folder / name, key)
+        if self._recorded(name) == key and finished.folder.is_dir():
+            return finished
+        try:
+            return self._make(name, key, work)
+        except OSError as cause:
+            raise _disk_error(cause, self.folder) from cause
+
+    def _make(self, name: str, key: str, work: Callable[[Stage], None]) -> Stage:
+        folder, temporary = self.folder / name, self.folder / f"{name}.tmp"
+        (self.folder / f"{name}.json").unlink(missing_ok=True)
+        for old in (temporary, folder):
+            shutil.rmtree(old, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        work(Stage(temporary, key))
+        _sync(temporary)
+        os.replace(temporary, folder)
+        record = self.folder / f"{name}.json.tmp"
+        record.write_text(json.dumps({"key": key}), encoding="utf-8")
+        os.replace(record, self.folder / f"{name}.json")
+        return Stage(folder, key)
+
+    def _recorded(self, name: str) -> str | None:
+        try:
+            return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))["key"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def _sync(folder: Path) -> None:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with open(path, "rb") as file:
+                os.fsync(file.fileno())
+
+
+def _disk_error(cause: OSError, folder: Path) -> EngineError:
+    if cause.errno in (28, 122):  # ENOSPC, EDQUOT
+        return EngineError("engine.disk_full", f"The disk of {folder} is full.", "Free some space, then start the job again: it resumes.")
+    return EngineError("engine.folder", f"{folder} cannot be written to: {cause.strerror or cause}.", "Choose another output folder.")
