@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A result folder becomes a scene: everything is read and checked first, and what was built goes away if building fails.
+It must not know operators, nor how the folder came to be."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import bpy
+
+from . import stacking, stage
+from .lifting import depth_ranges
+from .loading import Result, Source, load_result
+from .materials import drive_drawings, new_material
+from .planes import bake_shape_keys, new_plane
+from .timing import add_source_frame
+
+__all__ = ["BAKES", "JOB_ID", "SPRITE_ID", "Imported", "import_result"]
+
+BAKES = ("shape-keys", "uv-warp")
+JOB_ID, SPRITE_ID = "toondecompose_job", "toondecompose_sprite"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Names, not references, of what an import made: they outlive undo; `sprites` back to front."""
+    scene: str
+    collection: str
+    sprites: tuple[str, ...]
+
+
+def import_result(folder: os.PathLike | str, *, bake: str = "shape-keys", blending: str = "display", name: str = "") -> Imported:
+    """Build a scene of its own from a result folder: a collection with one object a sprite, ready to render the clip again.
+
+    Raises `ResultError` before anything is built; whatever goes wrong later, nothing half-built stays.
+    """
+    result = load_result(folder)
+    before = _everything()
+    try:
+        return _build(result, bake=bake, blending=blending, name=name)
+    except BaseException:
+        bpy.data.batch_remove(_everything() - before)
+        raise
+
+
+def _build(result: Result, *, bake: str, blending: str, name: str) -> Imported:
+    scene = stage.new_stage(result.decomposition.clip)
+    if name:
+        scene.name = name
+    stage.set_blending(scene, blending)
+    collection = bpy.data.collections.new(scene.name)
+    collection[JOB_ID] = str(result.folder)
+    scene.collection.children.link(collection)
+    objects = [_sprite_object(source, scene, bake) for source in result.sources]
+    for sprite_object in objects:
+        collection.objects.link(sprite_object)
+    stacking.stack(scene, objects)
+    return Imported(scene.name, collection.name, tuple(sprite_object.name for sprite_object in objects))
+
+
+def _sprite_object(source: Source, scene, bake: str):
+    sprite, view = source.sprite, stage.view_of(scene)
+    sprite_object = new_plane(sprite.name or sprite.id, sprite.width, sprite.height)
+    sprite_object[SPRITE_ID] = sprite.id
+    sprite_object["toondecompose_canvas"] = (sprite.width, sprite.height)
+    sprite_object["toondecompose_exposure"] = list(sprite.exposure)
+    sprite_object["toondecompose_homographies"] = source.homographies.ravel().tolist()
+    sprite_object["toondecompose_reach"] = depth_ranges(source.homographies, sprite.width, sprite.height, view)
+    add_source_frame(sprite_object, len(sprite.exposure))
+    bake_shape_keys(sprite_object, source.homographies, sprite.width, sprite.height, view)
+    material = new_material(sprite_object.name, source.drawings)
+    sprite_object.data.materials.append(material)
+    drive_drawings(material, sprite_object, source.drawings, list(sprite.exposure), list(sprite.opacity))
+    return sprite_object
+
+
+def _everything() -> set:
+    """All data-blocks of the kinds that an import makes."""
+    data = bpy.data
+    kinds = (data.scenes, data.collections, data.objects, data.meshes, data.materials, data.images, data.node_groups,
+             data.cameras, data.actions, data.shape_keys)
+    return {block for kind in kinds for block in kind}

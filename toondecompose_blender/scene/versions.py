@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How Blender 4.2 to 5.2 differ, behind one set of names; the only file that asks for the version.
+It must not know anything about sprites."""
+
+from __future__ import annotations
+
+import bpy
+
+__all__ = ["eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "set_movie_output", "set_image_output",
+           "sequencer_scene", "set_sequencer_scene", "path_options"]
+
+
+def eevee_engine() -> str:
+    """EEVEE's identifier: it lost its "next" when the old one had been gone long enough, in 5.0."""
+    return "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
+
+
+def fcurves_of(datablock):
+    """The F-curves of the action of `datablock`, or an empty tuple; layered actions hide them in a channel bag from 5.0 on."""
+    data = datablock.animation_data
+    if data is None or data.action is None:
+        return ()
+    if hasattr(data.action, "fcurves"):
+        return data.action.fcurves
+    for layer in data.action.layers:
+        for strip in layer.strips:
+            bag = strip.channelbag(data.action_slot) if data.action_slot else None
+            if bag is not None:
+                return bag.fcurves
+    return ()
+
+
+def use_nodes(owner) -> None:
+    """Give a material or world its node tree; from 5.0 on it always has one and asking for it warns."""
+    if bpy.app.version < (5, 0, 0):
+        owner.use_nodes = True
+
+
+def strips_of(editor):
+    """The strips of a sequence editor; an empty collection is falsy, so no `or` here."""
+    return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def new_scene_strip(editor, *, name: str, scene, channel: int, frame_start: int):
+    """A new Scene strip."""
+    return strips_of(editor).new_scene(name=name, scene=scene, channel=channel, frame_start=frame_start)
+
+
+def set_image_output(settings, *, file_format: str, color_mode: str, color_depth: str) -> None:
+    """Make image settings write single pictures."""
+    if hasattr(settings, "media_type"):
+        settings.media_type = "IMAGE" if file_format != "OPEN_EXR_MULTILAYER" else "MULTI_LAYER_IMAGE"
+    settings.file_format = file_format
+    settings.color_mode = color_mode
+    settings.color_depth = color_depth
+
+
+def set_movie_output(settings) -> None:
+    """Make image settings write a movie through FFmpeg."""
+    if hasattr(settings, "media_type"):
+        settings.media_type = "VIDEO"
+    settings.file_format = "FFMPEG"
+    settings.color_mode = "RGB"
+
+
+def sequencer_scene(context):
+    """The scene that the sequencer edits: the workspace's own from 5.0 on, the window's before."""
+    return getattr(context, "sequencer_scene", None) or context.scene
+
+
+def set_sequencer_scene(context, scene) -> None:
+    """Let the sequencer edit `scene`."""
+    workspace = context.workspace
+    if workspace is not None and hasattr(workspace, "sequencer_scene"):
+        workspace.sequencer_scene = scene
+    elif context.window is not None:
+        context.window.scene = scene
+
+
+def path_options() -> set[str]:
+    """Options of a file property: without them 5.2 paints relative paths red, with them 4.2 refuses to register."""
+    return {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
