@@ -1,1 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Plane motions of a clip: of the background, and of rigid sprites inside their masks.
+It turns frames and flow into homographies; it must not know about plates, mattes or drawings."""
+
+from .background import background_motion, refine_motion
+from .motion import Motion
+
+__all__ = ["Motion", "background_motion", "refine_motion"]

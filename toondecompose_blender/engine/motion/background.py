@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The motion of the background through a whole clip, from flow to drift-free homographies.
+It leads the other modules; sprites, masks and plates are not its business beyond the weights it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from ..flow import Flow
+from ..geometry import resized
+from ..parallel import map_ordered
+from ..report import Report, ticked
+from .bundle import bundled
+from .candidates import Candidate, candidates
+from .hypotheses import flow_homographies
+from .links import Measure
+from .motion import Motion
+from .pictures import Pictures, prepare
+from .static import camera_is_static
+from .tracks import chained, find_tracks
+
+__all__ = ["background_motion", "refine_motion"]
+
+_TRACKS = 4  # the background and three more
+
+
+def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | None = None, report: Report) -> Motion:
+    """How the background moves.
+
+    `frames` RGB uint8 (T, h, w, 3), `flow` of the same frames; `weights` uint8 (T, h, w), 255 where surely background, or None.
+    """
+    count = len(frames)
+    if count == 1:
+        return Motion(np.eye(3)[None], True, "identity", 0.0, 0)
+    reference = count // 2
+    pictures = prepare(frames, masks=weights)
+    static = camera_is_static(frames)
+    report.stage("motion", count - 1)
+    pairs = list(ticked(map_ordered(lambda t: _pair(pictures, flow, t), range(count - 1)), report))
+    tracks = find_tracks(pairs, list(pictures.few[:-1]), width=pictures.width, height=pictures.height, count=_TRACKS, static=static)
+    others = _full_size(pictures, (chained(track.steps, reference) for track in tracks[1:]))
+    if static:
+        return Motion(_still(count), True, "identity", 0.0, reference, others)
+    bundle = bundled(Measure(pictures, "homography", _point_weights(pictures, weights)), chained(tracks[0].steps, reference), reference)
+    homographies = _full_size(pictures, [bundle.homographies])[0]
+    return Motion(homographies, bundle.family == "identity", bundle.family, bundle.residual / pictures.factor, reference, others)
+
+
+def refine_motion(frames: np.ndarray, motion: Motion, *, weights: np.ndarray | None = None, report: Report) -> Motion:
+    """The same motion measured again from where it is, with `weights` uint8 (T, h, w), 255 where surely background.
+
+    A static motion stays static; the result is `motion` itself if the frames do not support a better one.
+    """
+    if motion.static:
+        return motion
+    report.stage("motion refined", 1)
+    pictures = prepare(frames, masks=weights)
+    start = resized(motion.homographies, pictures.factor, pictures.factor)
+    bundle = bundled(Measure(pictures, "homography", _point_weights(pictures, weights)), start, motion.reference)
+    report.step()
+    if not bundle.links:
+        return motion
+    homographies = _full_size(pictures, [bundle.homographies])[0]
+    return Motion(homographies, False, bundle.family, bundle.residual / pictures.factor, motion.reference, motion.alternatives)
+
+
+def _pair(pictures: Pictures, flow: Flow, t: int) -> list[Candidate]:
+    """The candidates of frame t -> t+1 at the working size."""
+    height, width = flow.forward.shape[1:3]
+    frame_gray = pictures.gray[t]
+    if pictures.factor < 1:
+        frame_gray = cv2.resize(frame_gray, (width, height), interpolation=cv2.INTER_LINEAR)
+    proposals = flow_homographies(flow.forward[t].astype(np.float32), flow.consistent(t), frame_gray)
+    small = [resized(homography, pictures.factor, pictures.factor) for homography in proposals]
+    first, second = ((pictures.fine[k], pictures.coarse[k]) for k in (t, t + 1))
+    return candidates(first, second, pictures.few[t], small)
+
+
+def _point_weights(pictures: Pictures, weights: np.ndarray | None) -> tuple[np.ndarray, ...] | None:
+    """The weights at the precise points, 0..1."""
+    if weights is None:
+        return None
+    sampled = []
+    for points, weight in zip(pictures.points, weights, strict=True):
+        x, y = np.minimum(np.round((points.T + 0.5) / pictures.factor - 0.5).astype(int), [[weight.shape[1] - 1], [weight.shape[0] - 1]])
+        sampled.append(weight[y, x].astype(np.float32) / 255)
+    return tuple(sampled)
+
+
+def _full_size(pictures: Pictures, motions: Iterable[np.ndarray]) -> tuple[np.ndarray, ...]:
+    return tuple(resized(motion, 1 / pictures.factor, 1 / pictures.factor) for motion in motions)
+
+
+def _still(count: int) -> np.ndarray:
+    return np.broadcast_to(np.eye(3), (count, 3, 3)).copy()

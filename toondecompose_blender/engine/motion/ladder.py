@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How free a motion should be: the stiffest family that explains the pictures about as well as a full homography.
+On flat backgrounds a full homography would follow the actors; it judges by pictures far apart in time, and keeps nothing."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..geometry import project, relative
+from .alignment import align
+from .links import STEPS, Measure
+from .models import LADDER, Family, basis, grid_points, restricted
+
+__all__ = ["choose_family"]
+
+_SAMPLES = 8  # frame pairs, evenly in time
+_OVERLAP = 0.5
+_CELLS = (16, 9)
+_TUKEY = 4.685
+_NOISE = 2.0  # gray levels
+_POINTS = 2000
+
+
+def choose_family(measure: Measure, homographies: np.ndarray, *, stiffest: Family = "identity") -> Family:
+    """The family of least description length for frames some lag apart, predicted by `homographies` (T, 3, 3).
+
+    The cost of a family is the mean robust misfit of the cells of the picture; every degree of freedom must lower its logarithm
+    by log(cells) / cells (the Bayesian information criterion, with cells as the observations because pixels are not independent).
+    """
+    pairs = _sampled_pairs(measure, homographies)
+    choices = LADDER[LADDER.index(stiffest):]
+    costs, cells = [], []
+    for source, target in pairs:
+        result = _costs(measure, source, target, relative(homographies[source], homographies[target]), choices)
+        if result is not None:
+            costs.append(result[0])
+            cells.append(result[1])
+    if not costs:
+        return "similarity" if stiffest != "identity" else "translation"
+    count = max(2.0, float(np.mean(cells)))
+    misfit = np.mean(costs, axis=0)
+    freedom = np.array([basis(family).shape[1] for family in choices])
+    length = count * np.log(misfit + 1e-3) + np.log(count) * freedom
+    return choices[int(np.argmin(length))]
+
+
+def _sampled_pairs(measure: Measure, homographies: np.ndarray) -> list[tuple[int, int]]:
+    """Frame pairs as far apart as the frames still share half of the picture."""
+    pictures = measure.pictures
+    count = len(pictures.gray)
+    grid = grid_points(pictures.width, pictures.height)
+    pairs = []
+    for source in np.unique(np.linspace(0, max(0, count - 1 - STEPS[2]), _SAMPLES).astype(int)):
+        for step in reversed(STEPS[:5]):
+            if source + step >= count:
+                continue
+            image = project(relative(homographies[source], homographies[source + step]), grid)
+            inside = (image >= 0).all(1) & (image[:, 0] < pictures.width) & (image[:, 1] < pictures.height)
+            if inside.mean() >= _OVERLAP or step == 1:
+                pairs.append((int(source), int(source + step)))
+                break
+    return pairs
+
+
+def _costs(measure: Measure, source: int, target: int, predicted: np.ndarray,
+           choices: tuple[Family, ...]) -> tuple[np.ndarray, int] | None:
+    """The misfit (0..1) of every family, and how many cells had a say."""
+    pictures = measure.pictures
+    every = slice(None, None, max(1, len(pictures.points[source]) // _POINTS))
+    points = pictures.points[source][every]
+    weights = None if measure.weights is None else measure.weights[source][every]
+    if weights is not None:
+        points, weights = points[weights > 0], weights[weights > 0]
+    if len(points) < measure.minimum:
+        return None
+    grid = grid_points(*np.ptp(points, axis=0), left=points[:, 0].min(), top=points[:, 1].min())
+    residuals = []
+    for family in choices:
+        motion = restricted(predicted, family, grid)
+        if family != "identity":
+            for level in (pictures.coarse, pictures.fine):
+                found = align(level[source], level[target], points, motion, model=family, weights=weights, minimum=measure.minimum)
+                if found is None:
+                    break
+                motion = found.homography
+        residuals.append(_residuals(pictures.fine[source].value, pictures.fine[target].value, points, motion))
+    sizes = np.abs(np.stack(residuals))
+    seen = np.isfinite(sizes).all(0)
+    if seen.sum() < measure.minimum:
+        return None
+    reach = _TUKEY * max(_NOISE, 1.4826 * float(np.median(sizes[:, seen], axis=1).min()))
+    misfit = 1 - np.maximum(0, 1 - (sizes[:, seen] / reach) ** 2) ** 3
+    return _mean_of_cells(misfit, points[seen], pictures.width, pictures.height)
+
+
+def _residuals(early: np.ndarray, late: np.ndarray, points: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """Differences of brightness at the points (N,), NaN outside."""
+    image = project(motion, points.astype(np.float64)).astype(np.float32)
+    height, width = late.shape
+    inside = (image > 2).all(1) & (image[:, 0] < width - 3) & (image[:, 1] < height - 3)
+    seen = cv2.remap(late, image[:, None, 0], image[:, None, 1], cv2.INTER_CUBIC)[:, 0]
+    return np.where(inside, seen - early[points[:, 1].astype(int), points[:, 0].astype(int)], np.nan)
+
+
+def _mean_of_cells(misfit: np.ndarray, points: np.ndarray, width: int, height: int) -> tuple[np.ndarray, int]:
+    columns, rows = _CELLS
+    cell = (points[:, 1] * rows / height).astype(int) * columns + (points[:, 0] * columns / width).astype(int)
+    used, index = np.unique(cell, return_inverse=True)
+    share = np.bincount(index)
+    means = np.stack([np.bincount(index, values) / share for values in misfit])
+    return means.mean(1), len(used)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The frames of a clip as motion estimation looks at them: gray, not larger than needed, at two blurs, with salient points.
+It prepares pictures; it compares none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..parallel import map_ordered
+from .alignment import Gradients, gradients, salient_points
+
+__all__ = ["Pictures", "prepare"]
+
+_LARGEST = 640 * 400  # px: larger frames are halved; at .02 px there, the error stays under .05 px in the clip
+FINE, COARSE = 1.0, 3.0  # px of blur, at 360 lines; engine design S3 and 2.4
+_POINTS, _FEW = 6000, 1500
+_CELL = 20  # px at 360 lines
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """`factor`: working size / clip size (1 or less).  Per frame: `gray` uint8 (h, w), `fine` and `coarse` gradients, `points`
+    (N, 2) for precise and `few` (n, 2) for coarse work, in px of the working size."""
+
+    factor: float
+    width: int
+    height: int
+    gray: tuple[np.ndarray, ...]
+    fine: tuple[Gradients, ...]
+    coarse: tuple[Gradients, ...]
+    points: tuple[np.ndarray, ...]
+    few: tuple[np.ndarray, ...]
+
+
+def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None) -> Pictures:
+    """Pictures of RGB uint8 frames (T, h, w, 3); with `masks` (T, h, w), points are chosen only where these are above 0."""
+    height, width = frames.shape[1:3]
+    factor = 1.0
+    while width * height * factor**2 > _LARGEST:
+        factor /= 2
+    size = (round(width * factor), round(height * factor))
+    scale = max(0.6, size[1] / 360)
+
+    def prepared(t: int) -> tuple:
+        gray = cv2.cvtColor(frames[t], cv2.COLOR_RGB2GRAY)
+        if factor < 1:
+            gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+        fine, coarse = gradients(gray, blur=FINE), gradients(gray, blur=COARSE * scale)
+        mask = None if masks is None else cv2.resize(masks[t], size, interpolation=cv2.INTER_NEAREST) > 0
+        points, few = (salient_points(fine, count=number, cell=round(_CELL * scale), mask=mask) for number in (_POINTS, _FEW))
+        return gray, fine, coarse, points, few
+
+    return Pictures(factor, *size, *(tuple(column) for column in zip(*map_ordered(prepared, range(len(frames))), strict=True)))

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Motions that last: the best path through the candidates of all frame pairs, first of the background, then of what it leaves.
+It works on candidates and points; the pictures themselves it never sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry import normalized, project
+from .candidates import Candidate
+
+__all__ = ["Track", "chained", "find_tracks"]
+
+_CELLS = (16, 9)
+_BORDER = 0.12  # of the frame: left, right and top (the bottom often holds the actors)
+_BORDER_WEIGHT = 30.0  # against 144 cells: the border is background in most shots; engine design S2 counts it lightly
+_JUMP_WEIGHT, _LARGEST_JUMP = 0.5, 20.0  # cells a px of changed velocity (at 360 lines); shakes and whips pay no more
+_LEAST_CELLS = 2.0  # on average: below it a track is noise
+
+
+@dataclass(frozen=True)
+class Track:
+    """`steps` (T-1, 3, 3): frame t -> t+1; `support` (T-1,): cells of 144 that move with it, border counted more;
+    `chosen`: which candidate of each pair it is."""
+
+    steps: np.ndarray
+    support: np.ndarray
+    chosen: tuple[int, ...]
+
+
+def find_tracks(pairs: list[list[Candidate]], points: list[np.ndarray], *, width: int, height: int, count: int,
+                static: bool = False) -> list[Track]:
+    """Up to `count` tracks through `pairs` (T-1 lists of candidates) with the frames' coarse `points` (N, 2).
+
+    The first is that of most of the picture over the whole clip (`static`: rest, the first candidate of every pair); each
+    further one explains points that none before did.
+    """
+    free = [np.ones(len(p), bool) for p in points]
+    cells = [_Cells(p, width, height) for p in points]
+    tracks: list[Track] = []
+    for _ in range(count):
+        scores = [np.array([cells[t].score(candidate.matched & free[t]) for candidate in pair]) for t, pair in enumerate(pairs)]
+        rest = static and not tracks
+        chosen = [0] * len(pairs) if rest else _best_path(pairs, scores, width, height)
+        support = np.array([scores[t][k] for t, k in enumerate(chosen)])
+        if tracks and support.mean() < _LEAST_CELLS:
+            break
+        tracks.append(Track(np.stack([pairs[t][k].homography for t, k in enumerate(chosen)]), support, tuple(chosen)))
+        for t, k in enumerate(chosen):
+            free[t] = free[t] & ~pairs[t][k].matched
+    return tracks
+
+
+def chained(steps: np.ndarray, reference: int) -> np.ndarray:
+    """Plane -> frame (T, 3, 3) from frame -> next frame (T-1, 3, 3); the plane is the pixel grid of frame `reference`."""
+    homographies = [np.eye(3)]
+    for step in steps:
+        homographies.append(normalized(step @ homographies[-1]))
+    return normalized(np.stack(homographies) @ np.linalg.inv(homographies[reference]))
+
+
+class _Cells:
+    """Which of 16 x 9 cells each point of a frame lies in, and how much of the picture a set of points speaks for."""
+
+    def __init__(self, points: np.ndarray, width: int, height: int):
+        columns, rows = _CELLS
+        self._cell = (points[:, 1] * rows / height).astype(int) * columns + (points[:, 0] * columns / width).astype(int)
+        self._points = np.bincount(self._cell, minlength=columns * rows)
+        x, y = points[:, 0], points[:, 1]
+        self._border = (x < _BORDER * width) | (x > (1 - _BORDER) * width) | (y < _BORDER * height)
+
+    def score(self, matched: np.ndarray) -> float:
+        """Cells in which the points match (shared out where some do), and the border's share again."""
+        share = np.bincount(self._cell[matched], minlength=len(self._points)) / np.maximum(self._points, 1)
+        border = matched[self._border].mean() if self._border.any() else 0.0
+        return float(share.sum() + _BORDER_WEIGHT * border)
+
+
+def _best_path(pairs: list[list[Candidate]], scores: list[np.ndarray], width: int, height: int) -> list[int]:
+    """Viterbi: the candidates of largest score minus jumps of the centre's velocity."""
+    center = np.array([[width / 2, height / 2]])
+    moves = [np.array([(project(c.homography, center) - center)[0] for c in pair]) * 360 / height for pair in pairs]
+    total, back = scores[0], []
+    for t in range(1, len(pairs)):
+        jump = np.abs(moves[t][:, None] - moves[t - 1][None]).sum(-1)
+        reached = total[None] - _JUMP_WEIGHT * np.minimum(_LARGEST_JUMP, jump)
+        back.append(reached.argmax(1))
+        total = scores[t] + reached.max(1)
+    path = [int(total.argmax())]
+    for previous in reversed(back):
+        path.append(int(previous[path[-1]]))
+    return path[::-1]
