@@ -20,9 +20,9 @@ from .geometry import resized
 from .layers.find import find_layers
 from .layers.plate import Canvas, Plate, build_plate, canvas_of_plane
 from .matting.sprites import Behind, Sighting, solve_drawings
+from .matting.triangulation import Matte
 from .motion import Motion, background_motion
-from .pictures import read_picture, write_picture
-from .report import Report
+from .report import Report, ticked
 from .result import SpriteRecord, finished_result, publish, write_result
 from .settings import Settings
 from .stages import Stage, StageStore, fingerprint
@@ -127,25 +127,23 @@ class _Job:
         records = [self._background(stage)]
         behind: tuple[Behind, ...] = ()
         for k, sheet in enumerate(self.sheets):
+            if not len(sheet.references):
+                continue  # a sprite that was asked for and is not there
             canvas = self._sprite_canvas(k, sheet)
             front = self.alphas[k + 1:].max(0, initial=0)
             sighting = Sighting(lambda t: np.asarray(self.full[t]), self.alphas[k].__getitem__, front.__getitem__, self.plate, behind)
-            folder, drawings = f"sprite_{k + 1}", []
-            for matte in solve_drawings(sighting, canvas, sheet.exposure):
-                drawings.append(matte.rgba)
-                write_picture(stage.folder / folder / f"{len(drawings):04d}.png", matte.rgba)
-                self.report.step()
-            behind += (Behind(canvas, sheet.exposure, drawings),)
-            records.append(SpriteRecord.of(stage.folder, folder, f"Sprite {k + 1}", "sprite", canvas, sheet.exposure, len(drawings)))
+            mattes = list(ticked(solve_drawings(sighting, canvas, sheet.exposure), self.report))
+            behind += (Behind(canvas, sheet.exposure, [matte.rgba for matte in mattes]),)
+            name = f"sprite_{len(records)}"
+            records.append(SpriteRecord.write(stage.folder, name, f"Sprite {len(records)}", "sprite", canvas, sheet.exposure, mattes))
         stage.save_record({"sprites": [asdict(record) for record in records]})
 
     def _background(self, stage: Stage) -> SpriteRecord:
         opaque = np.full(self.plate.picture.shape[:2], 255, np.uint8)
-        write_picture(stage.folder / "sprite_0/0001.png", np.dstack([self.plate.picture, opaque]))
-        write_picture(stage.folder / "sprite_0/confidence.png", np.rint(self.plate.seen * 255).astype(np.uint8))
+        matte = Matte(np.dstack([self.plate.picture, opaque]), np.rint(self.plate.seen * 255).astype(np.uint8))
         self.report.step()
         exposure = np.ones(len(self.small), np.int32)
-        return SpriteRecord.of(stage.folder, "sprite_0", "Background", "background", self.plate.canvas, exposure, 1)
+        return SpriteRecord.write(stage.folder, "sprite_0", "Background", "background", self.plate.canvas, exposure, [matte])
 
     def _sprite_canvas(self, k: int, sheet: ExposureSheet) -> Canvas:
         height, width = self.full.shape[1:3]

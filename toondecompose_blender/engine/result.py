@@ -10,10 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ..protocol import (MANIFEST_NAME, Clip, Decomposition, EngineError, Sprite, ResultError, inside, read_result, sha256, write_manifest)
+from ..protocol import (MANIFEST_NAME, Clip, Decomposition, EngineError, ResultError, Sprite, Swatch, inside, read_result, sha256, write_manifest)
 from .clip import ClipReader
 from .layers.plate import Canvas
+from .matting.triangulation import Matte
 from .motion import Motion
+from .palette import find_palette, index_map
+from .pictures import write_picture
 from .recompose import Recomposer
 from .report import Report
 from .settings import Settings
@@ -34,19 +37,29 @@ class SpriteRecord:
     height: int
     exposure: list[int]
     count: int
-    confidence: str
+    palette: list[list]
 
     @classmethod
-    def of(cls, folder: Path, id: str, name: str, role: str, canvas: Canvas, exposure: np.ndarray, count: int) -> SpriteRecord:
-        """Write the motion file of a sprite whose drawings are written, and describe it."""
+    def write(cls, folder: Path, id: str, name: str, role: str, canvas: Canvas, exposure: np.ndarray, mattes: list[Matte]) -> SpriteRecord:
+        """Write all files of a sprite below `folder`: drawings, where they were seen, index maps, motion; and describe it."""
+        shown = np.bincount(exposure, minlength=len(mattes) + 1)[1:]
+        (folder / id / "index").mkdir(parents=True)
+        palette = find_palette([matte.rgba for matte in mattes], shown.tolist())
+        for number, matte in enumerate(mattes, 1):
+            write_picture(folder / id / f"{number:04d}.png", matte.rgba)
+            write_picture(folder / id / f"index/{number:04d}.png", index_map(matte.rgba, palette))
+        confidence = np.minimum.reduce([matte.confidence for matte in mattes])
+        write_picture(folder / id / "confidence.png", confidence)
         np.save(folder / id / "homographies.npy", np.asarray(canvas.homographies, np.float64))
-        confidence = f"{id}/confidence.png" if (folder / id / "confidence.png").exists() else ""
-        return cls(id, name, role, canvas.width, canvas.height, [int(e) for e in exposure], count, confidence)
+        return cls(id, name, role, canvas.width, canvas.height, exposure.tolist(), len(mattes), [[s.color, s.share] for s in palette])
 
     def sprite(self) -> Sprite:
-        return Sprite(self.id, self.name, self.role, self.width, self.height,
-                      tuple(f"{self.id}/{number + 1:04d}.png" for number in range(self.count)), tuple(self.exposure),
-                      f"{self.id}/homographies.npy", confidence=self.confidence)
+        def files(folder: str) -> tuple[str, ...]:
+            return tuple(f"{folder}/{number:04d}.png" for number in range(1, self.count + 1))
+
+        return Sprite(self.id, self.name, self.role, self.width, self.height, files(self.id), tuple(self.exposure),
+                      f"{self.id}/homographies.npy", palette=tuple(Swatch(tuple(color), share) for color, share in self.palette),
+                      index_maps=files(f"{self.id}/index"), confidence=f"{self.id}/confidence.png")
 
 
 def write_result(folder: Path, drawings: Path, records: list[SpriteRecord], reader: ClipReader, frames: np.ndarray, *,
@@ -54,7 +67,7 @@ def write_result(folder: Path, drawings: Path, records: list[SpriteRecord], read
     """Lay out a whole result in `folder` from the finished `drawings` folder.  `frames` uint8 (T, H, W, 3) are the clip's."""
     for record in records:
         shutil.copytree(drawings / record.id, folder / record.id)
-    sprites = tuple(record.sprite() for record in records if record.count)
+    sprites = tuple(record.sprite() for record in records)
     clip = Clip(reader.name, reader.width, reader.height, reader.count, float(reader.fps), reader.first_frame, str(reader.source))
     decomposition = Decomposition(
         clip=clip, sprites=sprites, device=device, seed=settings.seed, contact_sheet=CONTACT_SHEET, preview=PREVIEW,

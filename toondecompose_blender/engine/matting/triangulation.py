@@ -16,6 +16,7 @@ __all__ = ["Matte", "solve_matte"]
 
 RIDGE = 300.0                    # squared gray levels by which the prior matte is trusted; engine design S10
 DISTINCT = (600.0, 1500.0)       # squared levels between foreground and background: offset and range of trust; prototype's figure
+VARIED = 900.0                   # squared levels of background change a sight that determine alpha; judged on drawn shadows
 SNAP_LOW, SNAP_HIGH = 0.03, 0.97  # engine design S10
 
 
@@ -36,8 +37,11 @@ def solve_matte(exposures: list[Exposure], region: Region, *, scale: float) -> M
     alpha[alpha > SNAP_HIGH] = 1
     inner = cv2.erode(region.solid.astype(np.uint8), _square(9 * scale)) > 0
     outer = cv2.dilate(region.solid.astype(np.uint8), _square(9 * scale)) == 0
-    alpha = np.where(outer, 0, np.where(inner, 1, alpha)).astype(np.float32)
+    # Where the background never changed behind the inside, its alpha is not determined: take it as opaque.
+    opaque = inner & (variance < VARIED * np.maximum(sights, 1))
+    alpha = np.where(outer, 0, np.where(opaque, 1, alpha)).astype(np.float32)
     color = _straight_color(mean_color, mean_background, alpha, sights)
+    color[cv2.dilate((alpha > 0).astype(np.uint8), _square(5 * scale)) == 0] = 0
     rgba = np.dstack([color, np.rint(alpha * 255)]).astype(np.uint8)
     confidence = np.where(alpha > 0, np.minimum(sights, 1) * 255, 255).astype(np.uint8)
     return Matte(rgba, confidence)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Masks, plates and mattes on drawn clips, each stage alone with the truth of the stages before it.
+It does not run the chain; test_decompose.py does."""
+
+import numpy as np
+import pytest
+
+from tests.engine.drawn import draw_clip, overlap
+from toondecompose_blender.engine.geometry import translation
+from toondecompose_blender.engine.layers.evidence import background_weights, interval, motion_masks, residual_masks
+from toondecompose_blender.engine.layers.plate import Canvas, build_plate, canvas_of_plane, fill_unseen, view
+from toondecompose_blender.engine.matting.random_walker import edge_weights, random_walk
+from toondecompose_blender.engine.matting.sprites import Sighting, solve_drawings
+from toondecompose_blender.protocol import ClipError
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return draw_clip(frames=16)
+
+
+@pytest.fixture(scope="module")
+def true_plate(clip):
+    frames = clip.frames
+    weights = background_weights(clip.alphas[0])
+    canvas = canvas_of_plane(clip.camera, frames.shape[2], frames.shape[1])
+    return build_plate(frames.__getitem__, weights.__getitem__, canvas)
+
+
+def test_the_interval_forgives_one_pixel_but_not_two():
+    picture = np.zeros((20, 20, 3), np.uint8)
+    picture[:, 10:] = 200
+    assert interval(picture, np.roll(picture, 1, 1))[:, 5:15].max() == 0
+    assert interval(picture, np.roll(picture, 2, 1))[:, 5:15].max() > 100
+
+
+def test_the_random_walk_fills_a_region_up_to_its_edge():
+    picture = np.zeros((40, 60, 3), np.uint8)
+    picture[:, 30:] = 180
+    value, confidence = np.zeros((40, 60), np.float32), np.full((40, 60), 1e-5, np.float32)
+    value[15:25, 40:50] = 1
+    confidence[15:25, 40:50] = confidence[15:25, 5:15] = 0.5
+    soft = random_walk(value, confidence, *edge_weights(picture))
+    assert soft[:, 31:].min() > 0.6 and soft[:, :29].max() < 0.4
+
+
+def test_motion_alone_finds_most_of_the_sprite(clip):
+    assert overlap(motion_masks(clip.frames, clip.camera), clip.alphas[0]) > 0.6
+
+
+def test_the_plate_shows_the_background_where_the_sprite_stood(clip, true_plate):
+    height, width = clip.frames.shape[1:3]
+    hidden, errors = 0, []
+    for t, frame in enumerate(clip.frames):
+        shown, seen = view(true_plate, t, width, height)
+        behind = (clip.alphas[0, t] > 0.99) & seen
+        truth = clip.background[20 + int(round(3 * np.sin(t / 4))):, 20 + 5 * t:][:height, :width]
+        errors.append(np.abs(shown.astype(float) - truth)[behind].mean() if behind.any() else 0)
+        hidden += behind.sum()
+    assert hidden > 5000 and np.mean(errors) < 6
+
+
+def test_the_difference_to_the_plate_finds_the_sprite(clip, true_plate):
+    masks = residual_masks(clip.frames, true_plate, clip.alphas[0])
+    assert overlap(masks, clip.alphas[0]) > 0.9
+
+
+def test_a_held_drawing_over_a_moving_background_gets_its_alpha(clip, true_plate):
+    frames = clip.frames
+    masks = (residual_masks(frames, true_plate, clip.alphas[0]) * 255).astype(np.uint8)
+    exposure = np.arange(len(frames)) // 2 % 4 + 1
+    canvas = Canvas(96, 96, np.stack([translation(17 + 1.5 * t, 31.0) for t in range(len(frames))]))
+    sighting = Sighting(frames.__getitem__, masks.__getitem__, lambda t: np.zeros(masks.shape[1:], np.uint8), true_plate, ())
+    mattes = list(solve_drawings(sighting, canvas, exposure))
+    assert len(mattes) == 4
+    truth = np.stack([clip.alphas[0, 2 * d, 31:127, 17 + 3 * d: 113 + 3 * d] for d in range(4)])
+    found = np.stack([matte.rgba[..., 3] for matte in mattes]) / 255
+    assert overlap(found, truth) > 0.95 and np.abs(found - truth).mean() < 0.02
+
+
+def test_what_was_never_seen_continues_its_surroundings():
+    picture = np.full((32, 32, 3), 90, np.float32)
+    seen = np.ones((32, 32), np.float32)
+    seen[10:20, 10:20] = 0
+    picture[10:20, 10:20] = 0
+    assert np.abs(fill_unseen(picture, seen) - 90).max() < 1
+
+
+def test_an_absurd_camera_is_refused_by_name():
+    homographies = np.stack([translation(0, 0), translation(40_000, 40_000)])
+    with pytest.raises(ClipError) as refusal:
+        canvas_of_plane(homographies, 640, 360)
+    assert refusal.value.code == "clip.motion" and refusal.value.remedy
