@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One render pass of numbers: meshes that carry a value at each vertex, seen unlit and unfiltered through a camera, in 32 bits.
+Knows a scratch scene, its copies of meshes and one render; what the numbers mean is decided by its caller."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ..protocol import SceneError
+
+__all__ = ["PosePass"]
+
+ATTRIBUTE = "toondecompose_place"
+
+
+class PosePass:
+    """A scratch scene that renders places; use as a context manager, it leaves nothing behind."""
+
+    def __init__(self, size: tuple[int, int]):
+        self._width, self._height = size
+
+    def __enter__(self) -> PosePass:
+        self._folder = tempfile.TemporaryDirectory(prefix="toondecompose-")
+        self._scene = bpy.data.scenes.new("Toon Decompose Poses")
+        self._materials = (_place_material(culled=False), _place_material(culled=True))
+        self._copies: dict[str, bpy.types.Object] = {}
+        camera = bpy.data.cameras.new("Toon Decompose Poses")
+        self._camera = bpy.data.objects.new(camera.name, camera)
+        self._scene.collection.objects.link(self._camera)
+        self._scene.camera = self._camera
+        self._set_up_render()
+        return self
+
+    def __exit__(self, *_) -> None:
+        meshes = [thing.data for thing in self._copies.values()]
+        bpy.data.batch_remove([*self._copies.values(), *meshes, *self._materials])
+        cameras = {self._camera.data, *(camera for camera in bpy.data.cameras if camera.get(ATTRIBUTE))}
+        bpy.data.objects.remove(self._camera)
+        for camera in cameras:
+            bpy.data.cameras.remove(camera)
+        bpy.data.scenes.remove(self._scene)
+        self._folder.cleanup()
+
+    def add(self, thing: bpy.types.Object, depsgraph, values: np.ndarray) -> None:
+        """A copy of the evaluated mesh of `thing`, whose vertices carry `values`, float32 (N, 3)."""
+        evaluated = thing.evaluated_get(depsgraph)
+        mesh = bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=False, depsgraph=depsgraph)
+        culled = np.array([slot.material is not None and slot.material.use_backface_culling for slot in thing.material_slots] or [False])
+        index = np.zeros(len(mesh.polygons), np.int32)
+        mesh.polygons.foreach_get("material_index", index)
+        mesh.materials.clear()
+        for material in self._materials:
+            mesh.materials.append(material)
+        mesh.polygons.foreach_set("material_index", culled[index.clip(0, len(culled) - 1)].astype(np.int32))
+        attribute = mesh.attributes.new(ATTRIBUTE, "FLOAT_COLOR", "POINT")
+        attribute.data.foreach_set("color", np.column_stack([values, np.ones(len(values), np.float32)]).ravel())
+        copy = bpy.data.objects.new(mesh.name, mesh)
+        self._scene.collection.objects.link(copy)
+        self._copies[thing.name] = copy
+
+    def move(self, thing: bpy.types.Object, depsgraph) -> None:
+        """Bring the copy of `thing` where the evaluated one is now.  Raises `SceneError`: scene.character_topology."""
+        copy, evaluated = self._copies[thing.name], thing.evaluated_get(depsgraph)
+        vertices = evaluated.data.vertices
+        if len(vertices) != len(copy.data.vertices):
+            raise SceneError("scene.character_topology", f"{thing.name} changes its number of vertices while it moves.",
+                             "Disable the modifiers that add or remove vertices after the A-pose.")
+        points = np.empty(len(vertices) * 3, np.float32)
+        vertices.foreach_get("co", points)
+        copy.data.vertices.foreach_set("co", points)
+        copy.data.update()
+        copy.matrix_world = evaluated.matrix_world.copy()
+        copy.hide_render = evaluated.hide_render
+
+    def look(self, camera: bpy.types.Object, depsgraph) -> None:
+        """See through `camera` as it is now, its focus blur left out."""
+        evaluated = camera.evaluated_get(depsgraph)
+        data = evaluated.data.copy()
+        data[ATTRIBUTE] = True
+        data.dof.use_dof = False
+        before, self._camera.data = self._camera.data, data
+        if before.users == 0:
+            bpy.data.cameras.remove(before)
+        self._camera.matrix_world = evaluated.matrix_world.copy()
+
+    def render(self) -> np.ndarray:
+        """The picture, float32 (H, W, 4), top row first: values, and 1 where there is a mesh."""
+        path = Path(self._folder.name, "pass.exr")
+        self._scene.render.filepath = str(path)
+        bpy.ops.render.render(write_still=True, scene=self._scene.name)
+        image = bpy.data.images.load(str(path), check_existing=False)
+        try:
+            image.colorspace_settings.name, image.alpha_mode = "Non-Color", "CHANNEL_PACKED"
+            pixels = np.empty(self._width * self._height * 4, np.float32)
+            image.pixels.foreach_get(pixels)
+        finally:
+            bpy.data.images.remove(image)
+        picture = pixels.reshape(self._height, self._width, 4)[::-1].copy()
+        picture[..., 3] = picture[..., 3] > 0.5
+        picture[..., :3] *= picture[..., 3:]
+        return picture.clip(0, 1)
+
+    def _set_up_render(self) -> None:
+        render, cycles = self._scene.render, self._scene.cycles
+        render.engine, render.film_transparent, render.use_persistent_data = "CYCLES", True, True
+        render.resolution_x, render.resolution_y, render.resolution_percentage = self._width, self._height, 100
+        render.use_compositing = render.use_sequencer = render.use_motion_blur = False
+        render.filter_size, render.dither_intensity = 0.01, 0
+        settings = render.image_settings
+        settings.file_format, settings.color_mode, settings.color_depth, settings.exr_codec = "OPEN_EXR", "RGBA", "32", "NONE"
+        # One sample in the middle of each pixel: a mixture of two places would be a third place.
+        cycles.device, cycles.samples, cycles.max_bounces, cycles.transparent_max_bounces = "CPU", 1, 0, 64
+        cycles.min_transparent_bounces, cycles.pixel_filter_type, cycles.filter_width = 64, "BOX", 0.01
+        cycles.use_adaptive_sampling = cycles.use_denoising = False
+        self._scene.view_settings.view_transform = "Raw"
+        self._scene.world = None
+
+
+def _place_material(*, culled: bool) -> bpy.types.Material:
+    """Shows the attribute as light; with `culled`, back faces are holes, as toon outlines made of shells need."""
+    material = bpy.data.materials.new("Toon Decompose Place")
+    material.use_nodes = True
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    nodes.clear()
+    place, light, output = (nodes.new(f"ShaderNode{kind}") for kind in ("Attribute", "Emission", "OutputMaterial"))
+    place.attribute_name = ATTRIBUTE
+    links.new(place.outputs["Color"], light.inputs["Color"])
+    links.new(light.outputs[0], output.inputs["Surface"])
+    if culled:
+        side, hole, mix = (nodes.new(f"ShaderNode{kind}") for kind in ("NewGeometry", "BsdfTransparent", "MixShader"))
+        links.new(side.outputs["Backfacing"], mix.inputs[0])
+        links.new(light.outputs[0], mix.inputs[1])
+        links.new(hole.outputs[0], mix.inputs[2])
+        links.new(mix.outputs[0], output.inputs["Surface"])
+    material.cycles.emission_sampling = "NONE"
+    return material
