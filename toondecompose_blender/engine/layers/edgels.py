@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Edgels: the places where two neighboring pixels differ, the only ones that can tell motions apart in flat drawings.
+It measures how badly a motion explains each edgel; it must not know which layer owns it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from ..parallel import map_ordered
+from .supervoxels import Supervoxels
+
+__all__ = ["Edgels", "find_edgels", "motion_cost", "chained"]
+
+CONTRAST = 12               # smallest max-channel difference of an edgel (engine note 3c)
+FULL_WEIGHT = 40            # contrast at which an edgel counts fully (engine note 3c)
+PER_FRAME = 6000            # edgels a frame ...
+IN_ALL = 480_000            # ... and of the clip: a long clip is thinned, so that time and memory stay bounded
+LAGS = (1, -1, 4, -4)       # frames at which a motion is checked, in pairs of signs (engine note 3c)
+FORGIVEN = 6.0              # color distance that noise and sub-pixel shifts explain (engine note 3c)
+PERSISTING = 0.5            # share of its contrast that an edge over a changing background keeps
+CHUNK = 20_000              # edgels a thread works on at once
+LONGEST_GAP = 3             # pairs without a motion that borrow their neighbor's (engine note 3c)
+
+
+@dataclass(frozen=True)
+class Edgels:
+    """`places` int32 (n, 6): t, y, x, y', x', contrast, in frame order; `weight` (n,) float64; `target` float64 (n, 2) where the
+    flow takes (x, y), `trusted` where that flow is consistent; `begin` (T + 1,) first edgel of each frame; `pieces` int32 (n, 2)."""
+    places: np.ndarray
+    weight: np.ndarray
+    target: np.ndarray
+    trusted: np.ndarray
+    begin: np.ndarray
+    pieces: np.ndarray
+
+
+def find_edgels(voxels: Supervoxels, flow) -> Edgels:
+    """The edgels of the sharpened clip, at most 6000 a frame on average."""
+    frames = len(voxels.sharp)
+    places = np.concatenate(list(map_ordered(lambda t: _of_frame(voxels.sharp[t], t), range(frames))))
+    stride = len(places) // min(PER_FRAME * frames, IN_ALL) + 1
+    places = np.ascontiguousarray(places[::stride])
+    t, y, x, y2, x2, contrast = places.T
+    last = np.minimum(t, frames - 2)
+    target = np.stack([x, y], 1) + flow.forward[last, y, x].astype(np.float64)
+    trusted = np.zeros(len(places), bool)
+    begin = np.searchsorted(t, np.arange(frames + 1))
+    for frame in range(frames - 1):
+        span = slice(begin[frame], begin[frame + 1])
+        trusted[span] = flow.consistent(frame)[y[span], x[span]]
+    pieces = np.stack([voxels.labels[t, y, x], voxels.labels[t, y2, x2]], 1)
+    return Edgels(places, np.minimum(1, contrast / FULL_WEIGHT) * stride, target, trusted, begin, pieces)
+
+
+def _of_frame(picture: np.ndarray, t: int) -> np.ndarray:
+    """Edgels of one frame: right-hand neighbors, then lower ones."""
+    picture = picture.astype(np.int16)
+    found = []
+    for dy, dx in ((0, 1), (1, 0)):
+        height, width = picture.shape[0] - dy, picture.shape[1] - dx
+        step = np.abs(picture[dy:, dx:] - picture[:height, :width]).max(2)
+        y, x = np.nonzero(step >= CONTRAST)
+        found.append(np.stack([np.full(len(y), t), y, x, y + dy, x + dx, step[y, x]], 1))
+    return np.concatenate(found).astype(np.int32)
+
+
+def chained(motion: np.ndarray, lags: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Homographies t -> t + lag of a `motion` (T-1, 3, 3) with NaN gaps: (lags, T, 3, 3), and where they are known (lags, T)."""
+    motion = _bridged(motion)
+    frames = len(motion) + 1
+    known = np.isfinite(motion[:, 0, 0])
+    inverse = np.full_like(motion, np.nan)
+    inverse[known] = np.linalg.inv(motion[known])
+    result = np.full((len(lags), frames, 3, 3), np.nan)
+    for n, lag in enumerate(lags):
+        if abs(lag) >= frames:
+            continue
+        span = frames - abs(lag)
+        total = np.broadcast_to(np.eye(3), (span, 3, 3))
+        for i in range(abs(lag)):
+            step = motion[i:i + span] if lag > 0 else inverse[abs(lag) - 1 - i:abs(lag) - 1 - i + span]
+            total = step @ total
+        result[n, slice(0, span) if lag > 0 else slice(-lag, frames)] = total
+    valid = np.isfinite(result).all((2, 3))
+    result[~valid] = 0
+    return result, valid
+
+
+def _bridged(motion: np.ndarray) -> np.ndarray:
+    """Short gaps take the motion of the nearest known pair."""
+    known = np.flatnonzero(np.isfinite(motion[:, 0, 0]))
+    if len(known) in (0, len(motion)):
+        return motion
+    result = motion.copy()
+    for t in np.flatnonzero(~np.isfinite(motion[:, 0, 0])):
+        nearest = known[np.abs(known - t).argmin()]
+        if abs(nearest - t) <= LONGEST_GAP:
+            result[t] = motion[nearest]
+    return result
+
+
+def motion_cost(edgels: Edgels, voxels: Supervoxels, motion: np.ndarray) -> np.ndarray:
+    """How badly `motion` (T-1, 3, 3) explains each edgel, float32 (n, 3) in 0..1, .5 if not checkable, in three cases.
+
+    0: both sides move so, the two pixels reappear.  1: only the first side does, and it hides what the other shows: its
+    pixel reappears, and beside it is still something else.  2: only the second side does.
+    """
+    homographies, valid = chained(motion, LAGS)
+    cost = np.empty((len(edgels.places), 3), np.float32)
+
+    def part(begin: int) -> None:
+        chunk = slice(begin, begin + CHUNK)
+        _cost(edgels.places[chunk], voxels.sharp, voxels.low, voxels.high, homographies, np.array(LAGS), valid, cost[chunk])
+
+    for _ in map_ordered(part, range(0, len(cost), CHUNK)):
+        pass
+    return cost
+
+
+@numba.njit(nogil=True, cache=True)
+def _cost(places, sharp, low, high, homographies, lags, valid, cost):
+    frames = len(sharp)
+    found, best = np.empty(3), np.empty(3)
+    for q in range(len(places)):
+        t, checked = places[q, 0], 0
+        total = np.zeros(3)
+        for n in range(len(lags)):
+            if n % 2 == 0:
+                best[:] = 9.0
+            s = t + lags[n]
+            if 0 <= s < frames and valid[n, t] and _mismatch(places[q], sharp[t], low[s], high[s], homographies[n, t], found):
+                best = np.minimum(best, found)
+            if n % 2 == 1 and best[0] < 2:
+                total += best
+                checked += 1
+        for case in range(3):
+            cost[q, case] = total[case] / checked if checked else 0.5
+
+
+@numba.njit(nogil=True, cache=True)
+def _mismatch(place, sharp, low, high, homography, found):
+    """The three costs (in `found`, 0..1) of an edgel at its place in another frame; False if that is outside."""
+    h, w = low.shape[:2]
+    moved, lost = np.zeros(2), np.zeros(2)     # of each side: its color is not there; it spread over the other side's place
+    for side in range(2):
+        y, x = place[1 + 2 * side], place[2 + 2 * side]
+        other_y, other_x = place[3 - 2 * side], place[4 - 2 * side]
+        z = homography[2, 0] * x + homography[2, 1] * y + homography[2, 2]
+        u = int(np.floor((homography[0, 0] * x + homography[0, 1] * y + homography[0, 2]) / z + 0.5))
+        v = int(np.floor((homography[1, 0] * x + homography[1, 1] * y + homography[1, 2]) / z + 0.5))
+        if u < 0 or v < 0 or u >= w or v >= h:
+            return False
+        distance = contrast = 0
+        for c in range(3):
+            value, other = np.int32(sharp[y, x, c]), np.int32(sharp[other_y, other_x, c])
+            darkest, lightest = np.int32(low[v, u, c]), np.int32(high[v, u, c])
+            distance = max(distance, darkest - value, value - lightest)
+            contrast = max(contrast, lightest - other, other - darkest)
+        moved[side] = min(1.0, max(0.0, (distance - FORGIVEN) / max(10.0, 0.5 * place[5])))
+        lost[1 - side] = max(0.0, 1 - contrast / (PERSISTING * place[5]))
+    found[0] = max(moved[0], moved[1])
+    found[1] = max(moved[0], lost[0])
+    found[2] = max(moved[1], lost[1])
+    return True

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The energy of a labeling of supervoxels: each edge belongs to the region in front and must move like it.
+It knows pieces, edges and the costs of motions; it must not know how labelings are found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numba
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from ..parallel import map_ordered
+from .edgels import Edgels, chained
+from .supervoxels import Supervoxels
+
+__all__ = ["Graph", "Conflicts", "Energy", "build_graph", "build_conflicts", "edge_table", "owner_cost", "components_of"]
+
+CONFLICT_LAGS = (1, 4, 12)      # frames between which one place of the background must keep its color (engine note 3c)
+CONFLICT_STEP = 18              # color difference that is a conflict (engine note 3c)
+CONFLICT_WEIGHT = 0.1           # energy of a pixel in conflict (engine note 3c)
+CONFLICT_FEWEST = 4             # samples between two pieces that count
+SAMPLED = 4.0 / len(CONFLICT_LAGS)  # every other pixel both ways is looked at, at each lag
+BORDER_TOUCH = 8                # border px a frame from which a piece is backdrop: two such pieces never conflict
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Pairs of pieces that share edgels: `first`, `second` int32 (P,) (equal: edgels inside a piece), `length` (P,) their
+    weight, `pair_of` (edgels,) each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece."""
+    first: np.ndarray
+    second: np.ndarray
+    length: np.ndarray
+    pair_of: np.ndarray
+    start: np.ndarray
+    incident: np.ndarray
+    voxels: Supervoxels
+
+
+@dataclass(frozen=True)
+class Conflicts:
+    """Pieces that cannot both be background, in both directions: those of piece i are `neighbor[start[i]:start[i+1]]`."""
+    start: np.ndarray
+    neighbor: np.ndarray
+    weight: np.ndarray
+
+    def rows(self) -> np.ndarray:
+        """The piece to which each entry of `neighbor` belongs."""
+        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
+
+
+@dataclass(frozen=True)
+class Energy:
+    """`ownership` (P, K, 3): cost of pair p when label k owns it, because both pieces have that label (0), because the first
+    is in front (1), or the second (2); `unary` (n, K); `potts`: cost of a border a unit of length.
+
+    Labels are in layer order, 0 the background; a pair belongs to the larger label of its two pieces.
+    """
+    graph: Graph
+    conflicts: Conflicts
+    ownership: np.ndarray
+    unary: np.ndarray
+    potts: float
+
+    def of(self, labels: np.ndarray) -> float:
+        """The energy of `labels` int64 (n,)."""
+        graph, first, second = self.graph, labels[self.graph.first], labels[self.graph.second]
+        total = self.pairs(np.arange(len(first)), first, second).sum()
+        total += self.potts * graph.length[first != second].sum() + self.unary[np.arange(len(labels)), labels].sum()
+        both = (labels[self.conflicts.rows()] == 0) & (labels[self.conflicts.neighbor] == 0)
+        return float(total + 0.5 * self.conflicts.weight[both].sum())
+
+    def pairs(self, pairs: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """The ownership cost of `pairs` if their pieces had the labels `first` and `second` (numbers or arrays)."""
+        return self.ownership[pairs, np.maximum(first, second), np.where(first > second, 1, np.where(first < second, 2, 0))]
+
+    def kept(self, columns: list[int]) -> Energy:
+        """The energy of the labels `columns` only."""
+        return replace(self, ownership=self.ownership[:, columns], unary=self.unary[:, columns])
+
+
+def build_graph(voxels: Supervoxels, edgels: Edgels) -> Graph:
+    """The pairs of pieces between or inside which there are edgels."""
+    low, high = edgels.pieces.min(1).astype(np.int64), edgels.pieces.max(1)
+    keys, pair_of = np.unique(low * voxels.count + high, return_inverse=True)
+    first, second = (keys // voxels.count).astype(np.int32), (keys % voxels.count).astype(np.int32)
+    length = np.bincount(pair_of, edgels.weight, len(keys))
+    apart = first != second
+    nodes = np.concatenate([first, second[apart]])
+    pairs = np.concatenate([np.arange(len(keys)), np.flatnonzero(apart)])
+    start = np.concatenate([[0], np.cumsum(np.bincount(nodes, minlength=voxels.count))])
+    return Graph(first, second, length, pair_of, start, pairs[np.argsort(nodes, kind="stable")], voxels)
+
+
+def edge_table(graph: Graph, edgels: Edgels, cost: np.ndarray, cap: float) -> np.ndarray:
+    """The cost of each pair (P, 3) under a motion of edgel costs `cost` (n, 3), an edgel costing at most `cap`."""
+    cost = edgels.weight[:, None] * np.minimum(cost, cap)
+    turned = edgels.pieces[:, 0] > edgels.pieces[:, 1]
+    cases = cost[:, 0], np.where(turned, cost[:, 2], cost[:, 1]), np.where(turned, cost[:, 1], cost[:, 2])
+    return np.stack([np.bincount(graph.pair_of, case, len(graph.first)) for case in cases], 1)
+
+
+def owner_cost(edgels: Edgels, labels: np.ndarray, cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The label that owns each edgel when the pieces have `labels`, and of `cost` (n, 3) the case that then applies."""
+    first, second = labels[edgels.pieces].T
+    case = np.where(first > second, 1, np.where(first < second, 2, 0))
+    return np.maximum(first, second), cost[np.arange(len(cost)), case]
+
+
+def components_of(graph: Graph, member: np.ndarray) -> np.ndarray:
+    """Connected pieces among the `member` ones (bool (n,)): component numbers (n,), -1 outside."""
+    inside = member[graph.first] & member[graph.second]
+    links = coo_matrix((np.ones(inside.sum()), (graph.first[inside], graph.second[inside])), (len(member),) * 2)
+    _, parts = connected_components(links, directed=False)
+    return np.where(member, parts, -1)
+
+
+def build_conflicts(voxels: Supervoxels, motion: np.ndarray) -> Conflicts:
+    """Pieces that show two colors at one place of a background that moves by `motion` (T-1, 3, 3)."""
+    homographies, valid = chained(motion, CONFLICT_LAGS)
+    jobs = [(n, t) for n in range(len(CONFLICT_LAGS)) for t in np.flatnonzero(valid[n])]
+
+    def conflicts(job: tuple[int, int]) -> np.ndarray:
+        n, t = job
+        s = t + CONFLICT_LAGS[n]
+        return _conflicts(voxels.labels[t], voxels.labels[s], voxels.sharp[t], voxels.low[t], voxels.high[t],
+                          voxels.sharp[s], voxels.low[s], voxels.high[s], homographies[n, t])
+
+    found = np.concatenate([np.empty((0, 2), np.int32), *map_ordered(conflicts, jobs)]).astype(np.int64)
+    keys, hits = np.unique(found.min(1) * voxels.count + found.max(1), return_counts=True)
+    a, b = keys // voxels.count, keys % voxels.count
+    backdrop = voxels.border / np.maximum(voxels.life, 1) > BORDER_TOUCH
+    kept = (hits >= CONFLICT_FEWEST) & ~(backdrop[a] & backdrop[b])
+    a, b, weight = a[kept], b[kept], hits[kept] * SAMPLED * CONFLICT_WEIGHT
+    nodes = np.concatenate([a, b])
+    order = np.argsort(nodes, kind="stable")
+    start = np.concatenate([[0], np.cumsum(np.bincount(nodes, minlength=voxels.count))])
+    return Conflicts(start, np.concatenate([b, a])[order], np.concatenate([weight, weight])[order])
+
+
+@numba.njit(nogil=True, cache=True)
+def _conflicts(labels, other_labels, sharp, low, high, other_sharp, other_low, other_high, homography):
+    """Pieces (n, 2) at places that look different in the two frames, sampled on a checkerboard of 2 px."""
+    h, w = labels.shape
+    found = np.empty((h * w // 4 + h + w, 2), np.int32)
+    count = 0
+    for y in range(0, h, 2):
+        for x in range((y // 2) % 2, w, 2):
+            z = homography[2, 0] * x + homography[2, 1] * y + homography[2, 2]
+            u = int(np.floor((homography[0, 0] * x + homography[0, 1] * y + homography[0, 2]) / z + 0.5))
+            v = int(np.floor((homography[1, 0] * x + homography[1, 1] * y + homography[1, 2]) / z + 0.5))
+            if u < 1 or v < 1 or u >= w - 1 or v >= h - 1 or labels[y, x] == other_labels[v, u]:
+                continue
+            forth = back = 0
+            for c in range(3):
+                here, there = np.int32(sharp[y, x, c]), np.int32(other_sharp[v, u, c])
+                forth = max(forth, np.int32(other_low[v, u, c]) - here, here - np.int32(other_high[v, u, c]))
+                back = max(back, np.int32(low[y, x, c]) - there, there - np.int32(high[y, x, c]))
+            if min(forth, back) >= CONFLICT_STEP:
+                found[count, 0], found[count, 1] = labels[y, x], other_labels[v, u]
+                count += 1
+    return found[:count]

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Splits a clip into sprites: a label a pixel, in layer order, and a motion a sprite.
+It must not know plates, mattes or drawings: its labels are where those begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..geometry import relative
+from ..report import Report, Silent
+from .edgels import find_edgels
+from .ownership import build_graph
+from .proposals import propose_motions
+from .split_merge import attached, merged_to, ordered
+from .split_search import find_layers, open_space
+from .supervoxels import build_supervoxels
+
+__all__ = ["Split", "split_sprites"]
+
+SURPLUS = 3             # layers found beyond the sprites asked for, then merged (engine note 3c)
+MOST_SPRITES = 8
+WORTHWHILE = 0.04       # share of the first energy that a sprite must save to be one (engine note 3c)
+
+
+@dataclass(frozen=True)
+class Split:
+    """`labels` uint8 (T, h, w), 0 the background, then back to front; `count` labels; `motions` float64 (count, T-1, 3, 3) frame
+    t -> t+1 in px, NaN where unknown; `energies`: what is unexplained with 1, 2, ... layers."""
+    labels: np.ndarray
+    count: int
+    motions: np.ndarray
+    energies: tuple[float, ...]
+
+
+def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.ndarray, static: bool,
+                  report: Report | None = None) -> Split:
+    """Labels and motions of the sprites in `frames` RGB uint8 (T, h, w, 3), short side about 270 to 360 px.
+
+    `flow`: forward (T-1, h, w, 2) px and consistent(t); `sprites`: how many with the background, 2..8, None: by description
+    length; `camera` float64 (T, 3, 3): background plane -> frame; `static`: whether the background stands still.
+    """
+    report = report or Silent()
+    steps = np.stack([relative(camera[t], camera[t + 1]) for t in range(len(frames) - 1)])
+    voxels = build_supervoxels(frames, flow)
+    edgels = find_edgels(voxels, flow)
+    report.step()
+    proposals = propose_motions(edgels, voxels, frames, flow, steps)
+    report.step()
+    space = open_space(proposals, build_graph(voxels, edgels), background=0, static=static)
+    layers = find_layers(space, (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
+    count = sprites or _worthwhile(layers.trail)
+    layers = ordered(attached(merged_to(attached(layers, edgels), count), edgels))
+    report.step()
+    return Split(layers.labels.astype(np.uint8)[voxels.labels], count, np.stack(layers.motions), layers.trail)
+
+
+def _worthwhile(trail: tuple[float, ...]) -> int:
+    """The number of layers up to which each saves enough."""
+    count = 1
+    for before, after in zip(trail, trail[1:]):
+        if before - after < WORTHWHILE * trail[0]:
+            break
+        count += 1
+    return min(MOST_SPRITES, max(2, count))

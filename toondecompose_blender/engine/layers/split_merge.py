@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes sprites of layers: still pieces join the sprite that they touch, surplus layers merge, and overlaps decide the order.
+It must not know motions or frames, only pieces and the energy."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+
+from .edgels import Edgels
+from .ownership import CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
+from .split_search import Layers
+
+__all__ = ["attached", "merged_to", "ordered"]
+
+TOUCHING = 0.04         # share of a still piece's outline that its sprite must hold (engine note 3c) ...
+FAITHFUL = 0.6          # ... in this share of the frames that show the piece: what a sprite only passes is background
+COVERED = 0.2           # share of a still piece that sprites may pass over, if it is no background
+SWEPT = 0.5             # share of what a sprite passes over that may be the piece
+LARGEST = 6.0           # times the sprite that a still piece may be
+LIKE = 8                # color difference below which a piece looks like background that stays
+NOTABLE = 2e-4          # share of the clip's voxels from which background can be a model
+SHARED_BORDER = 0.15    # what a unit of common outline saves when two layers merge (engine note 3c)
+
+
+def attached(layers: Layers, edgels: Edgels) -> Layers:
+    """`layers` after still background pieces that touch a sprite, and that nothing passes over, joined it."""
+    labels, energy = layers.labels, layers.energy
+    voxels = energy.graph.voxels
+    free = (labels == 0) & (voxels.border == 0)
+    parts = components_of(energy.graph, free)
+    count = int(labels.max()) + 1
+    if count < 2 or not free.any():
+        return layers
+    owner = _owners(labels, parts, count, energy, edgels)
+    joining = np.where(free, owner[parts], 0)
+    color = _mean_colors(voxels)
+    models = color[(labels == 0) & (joining == 0) & (voxels.size > NOTABLE * voxels.size.sum())]
+    result = labels.copy()
+    for piece in np.flatnonzero(joining):
+        if not len(models) or np.abs(models - color[piece]).max(1).min() >= LIKE:
+            result[piece] = joining[piece]
+    return replace(layers, labels=result)
+
+
+def _owners(labels: np.ndarray, parts: np.ndarray, count: int, energy: Energy, edgels: Edgels) -> np.ndarray:
+    """The sprite that each still part should join, 0 for none."""
+    graph, total = energy.graph, int(parts.max()) + 1
+    free, size = parts >= 0, graph.voxels.size
+    area = np.bincount(parts[free], size[free], total)
+    faithful = _faithful(labels, parts, count, edgels)
+    rows, neighbor, weight = energy.conflicts.rows(), energy.conflicts.neighbor, energy.conflicts.weight
+    over = free[rows] & (labels[neighbor] > 0)
+    passed = np.zeros((total, count))
+    np.add.at(passed, (parts[rows[over]], labels[neighbor[over]]), weight[over])
+    sweep = (labels[rows] == 0) & (labels[neighbor] > 0)
+    sweeps = np.bincount(labels[neighbor[sweep]], weight[sweep], count) + 1e-6
+    best = 1 + faithful[:, 1:].argmax(1)
+    index = np.arange(total)
+    covered = passed.sum(1) / CONFLICT_WEIGHT / len(CONFLICT_LAGS)
+    joins = ((faithful[index, best] > FAITHFUL) & (covered < COVERED * area)
+             & (passed[index, best] < SWEPT * sweeps[best]) & (area < LARGEST * np.bincount(labels, size, count)[best]))
+    return np.where(joins, best, 0)
+
+
+def _faithful(labels: np.ndarray, parts: np.ndarray, count: int, edgels: Edgels) -> np.ndarray:
+    """Share of each still part's frames in which it touches each sprite, (parts, count)."""
+    frames, total = len(edgels.begin) - 1, int(parts.max()) + 1
+    seen, touched = np.zeros((total, frames)), np.zeros((total, frames, count))
+    for a, b in (edgels.pieces.T, edgels.pieces[:, ::-1].T):
+        edge = (parts[a] >= 0) & (parts[b] != parts[a])
+        at = parts[a[edge]], edgels.places[edge, 0]
+        np.add.at(seen, at, edgels.weight[edge])
+        np.add.at(touched, (*at, labels[b[edge]]), edgels.weight[edge])
+    shown = np.maximum(1, (seen > 0).sum(1))[:, None]
+    return (touched > TOUCHING * np.maximum(seen, 1e-9)[..., None]).sum(1) / shown
+
+
+def _mean_colors(voxels) -> np.ndarray:
+    """Mean color of each piece, (n, 3)."""
+    total = np.zeros((voxels.count, 3))
+    for labels, sharp in zip(voxels.labels, voxels.sharp):
+        for c in range(3):
+            total[:, c] += np.bincount(labels.ravel(), sharp[..., c].ravel(), voxels.count)
+    return total / voxels.size[:, None]
+
+
+def merged_to(layers: Layers, count: int) -> Layers:
+    """`layers` after the pairs whose union costs least, less a bonus for their common outline, merged down to `count`."""
+    labels, energy = layers.labels.copy(), layers.energy
+    live = list(range(len(layers.motions)))
+    while len(live) > count:
+        now = energy.of(labels)
+        outline = _shared_outlines(labels, energy, len(layers.motions))
+        best = None
+        for gone in live[1:]:
+            for into in live:
+                if into == gone:
+                    continue
+                bonus = SHARED_BORDER * outline[gone, into] if into else 0
+                score = energy.of(np.where(labels == gone, into, labels)) - now - bonus
+                if best is None or score < best[0]:
+                    best = score, gone, into
+        labels[labels == best[1]] = best[2]
+        live.remove(best[1])
+    renamed = np.zeros(len(layers.motions), np.int64)
+    renamed[live] = np.arange(len(live))
+    return replace(layers, labels=renamed[labels], motions=tuple(layers.motions[k] for k in live), energy=energy.kept(live))
+
+
+def _shared_outlines(labels: np.ndarray, energy: Energy, count: int) -> np.ndarray:
+    """Length of the common outline of each two labels, (count, count), symmetric."""
+    graph, result = energy.graph, np.zeros((count, count))
+    np.add.at(result, (labels[graph.first], labels[graph.second]), graph.length)
+    return result + result.T
+
+
+def ordered(layers: Layers) -> Layers:
+    """`layers` renumbered back to front: the order in which the edges between sprites move most like their front."""
+    labels, energy, count = layers.labels, layers.energy, len(layers.motions)
+    graph, front = energy.graph, np.zeros((count, count))   # front[i, j]: cost of i being in front of j
+    for case, a, b in ((1, graph.first, graph.second), (2, graph.second, graph.first)):
+        edge = np.flatnonzero(labels[a] != labels[b])
+        np.add.at(front, (labels[a[edge]], labels[b[edge]]), energy.ownership[edge, labels[a[edge]], case])
+    best = None
+    for sprites in permutations(range(1, count)):
+        order = [0, *sprites]
+        cost = np.triu(front.T[np.ix_(order, order)], 1).sum()
+        if best is None or cost < best[0] - 1e-9:
+            best = cost, order
+    renamed = np.empty(count, np.int64)
+    renamed[best[1]] = np.arange(count)
+    return replace(layers, labels=renamed[labels], motions=tuple(layers.motions[k] for k in best[1]), energy=energy.kept(best[1]))

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds layers: adds the motion that lowers the energy most as a new front layer, again and again, then polishes all together.
+It must not know how many sprites the artist wants: it is told how many layers to make, more than that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .edgels import motion_cost
+from .ownership import Conflicts, Energy, Graph, build_conflicts, components_of, edge_table, owner_cost
+from .ownership_moves import expanded, relaxed, swept
+from .proposals import Proposals
+from .proposals_fit import fit_motion
+
+__all__ = ["Layers", "Space", "open_space", "find_layers"]
+
+SPRITE_CAP = 0.5        # an edgel of a sprite costs at most half of one of the background: sprites deform (engine note 3c)
+POTTS = 0.05            # a unit of border between two labels (engine note 3c)
+BORDER_STATIC, BORDER_MOVING = 0.3, 0.05    # a border px of a sprite (engine note 3c)
+POOR_GAIN = 0.012       # share of the first energy below which a motion is no reason for a layer (engine note 3c)
+REFITS = 2
+
+
+@dataclass(frozen=True)
+class Layers:
+    """`labels` int64 (n,) in layer order, their `motions` (T-1, 3, 3) and `energy`; `trail`: the energy at each number of layers."""
+    labels: np.ndarray
+    motions: tuple[np.ndarray, ...]
+    energy: Energy
+    trail: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a search needs: proposals, their tables as `behind` (background) and `before` (sprite), and the fixed terms."""
+    proposals: Proposals
+    graph: Graph
+    behind: tuple[np.ndarray, ...]
+    before: tuple[np.ndarray, ...]
+    conflicts: Conflicts
+    background: int
+    back_cost: np.ndarray
+    front_cost: np.ndarray
+
+    def energy(self, chosen: list[int]) -> Energy:
+        """The energy of layers with the proposals `chosen`, the background first."""
+        ownership = np.stack([self.behind[chosen[0]]] + [self.before[m] for m in chosen[1:]], 1)
+        return self.over(ownership)
+
+    def over(self, ownership: np.ndarray) -> Energy:
+        """The energy of layers with given ownership columns (P, K, 3)."""
+        unary = np.stack([self.back_cost] + [self.front_cost] * (ownership.shape[1] - 1), 1)
+        return Energy(self.graph, self.conflicts, ownership, unary, POTTS)
+
+
+def open_space(proposals: Proposals, graph: Graph, *, background: int, static: bool) -> Space:
+    """The search space with proposal number `background` as the motion of layer 0."""
+    edgels, voxels = proposals.edgels, proposals.voxels
+    return Space(
+        proposals, graph,
+        tuple(edge_table(graph, edgels, cost, 1.0) for cost in proposals.costs),
+        tuple(edge_table(graph, edgels, cost, SPRITE_CAP) for cost in proposals.costs),
+        build_conflicts(voxels, proposals.motions[background]), background,
+        np.zeros(voxels.count), (BORDER_STATIC if static else BORDER_MOVING) * voxels.border)
+
+
+def find_layers(space: Space, count: int, *, forced: bool) -> Layers:
+    """`count` layers; unless `forced`, fewer where no motion is a reason for one more."""
+    chosen, labels, trail = _grown(space, count, forced)
+    energy = space.energy(chosen)
+    labels = relaxed(energy, labels, cycles=2)
+    motions = [space.proposals.motions[m] for m in chosen]
+    costs = [space.proposals.costs[m] for m in chosen]
+    for _ in range(REFITS):
+        _refit(space.proposals, labels, motions, costs)
+        energy = space.over(np.stack([edge_table(space.graph, space.proposals.edgels, cost, SPRITE_CAP if k else 1.0)
+                                      for k, cost in enumerate(costs)], 1))
+        labels = relaxed(energy, labels, cycles=1)
+    return Layers(labels, tuple(motions), energy, tuple(trail))
+
+
+def _refit(proposals: Proposals, labels: np.ndarray, motions: list, costs: list) -> None:
+    """Fit (in place) each sprite's motion to the edgels it owns, where that explains them better."""
+    edgels = proposals.edgels
+    for k in range(1, len(motions)):
+        owner, before = owner_cost(edgels, labels, costs[k])
+        own = owner == k
+        motion = fit_motion(edgels, np.where(own, edgels.weight, 0))
+        cost = motion_cost(edgels, proposals.voxels, motion)
+        if (edgels.weight * (owner_cost(edgels, labels, cost)[1] - before))[own].sum() < 0:
+            motions[k], costs[k] = motion, cost
+
+
+def _grown(space: Space, count: int, forced: bool) -> tuple[list[int], np.ndarray, list[float]]:
+    """Proposals of the layers, the labels and the energy at each number of layers."""
+    chosen, labels = [space.background], np.zeros(space.graph.voxels.count, np.int64)
+    trail = [space.energy(chosen).of(labels)]
+    hopes = np.full(len(space.before), np.inf)
+    while len(chosen) < count:
+        gain, proposal, grown = _best_front(space, chosen, labels, trail[-1], hopes)
+        if gain < POOR_GAIN * trail[0]:
+            if not forced:
+                break
+            still = _best_still(space, chosen, labels, trail[0])
+            parted = _largest_part(space, labels) if len(chosen) > 1 else None
+            if still is not None and still[0] > 0.3 * gain:
+                gain, proposal, grown = 0.0, space.background, still[1]
+            elif parted is not None and parted[0] > space.graph.voxels.size[grown == len(chosen)].sum():
+                gain, proposal, grown = 0.0, chosen[parted[1]], np.where(parted[2], len(chosen), labels)
+        chosen.append(proposal)
+        labels = grown
+        trail.append(float(trail[-1] - gain))
+    return chosen, labels, trail
+
+
+def _best_front(space: Space, chosen: list[int], labels: np.ndarray, now: float, hopes: np.ndarray) -> tuple[float, int, np.ndarray]:
+    """The proposal that lowers the energy most as a new front layer; `hopes`, updated, are the gains of the last time,
+    beyond which none is expected to go: a proposal that promised less than the best is not tried again."""
+    best = (-np.inf, space.background, labels)
+    for m in np.argsort(-hopes, kind="stable"):
+        if hopes[m] <= best[0]:
+            break
+        energy = space.energy([*chosen, m])
+        grown = swept(energy, expanded(energy, labels, len(chosen)), rounds=2)
+        hopes[m] = now - energy.of(grown)
+        if hopes[m] > best[0]:
+            best = (hopes[m], int(m), grown)
+    return best
+
+
+def _best_still(space: Space, chosen: list[int], labels: np.ndarray, first: float) -> tuple[float, np.ndarray] | None:
+    """A piece of background that moves like it, but whose edges something else passes behind: its gain in ownership, and the labels."""
+    voxels = space.graph.voxels
+    free = (labels == 0) & (voxels.border == 0)
+    parts = components_of(space.graph, free)
+    area = np.bincount(parts[free], voxels.size[free]) if free.any() else np.zeros(0)
+    energy = space.energy(chosen)
+    still = np.minimum(space.behind[space.background], SPRITE_CAP)
+    energy = replace(space.over(np.concatenate([energy.ownership, still[:, None]], 1)), potts=0.0)
+    now, best = energy.of(labels), None
+    for part in np.flatnonzero(area > 2e-3 * voxels.size.sum()):
+        lifted = np.where(parts == part, len(chosen), labels)
+        gain = now - energy.of(lifted)
+        if gain > max(20, 1e-3 * first) and (best is None or gain > best[0]):
+            best = gain, lifted
+    return best
+
+
+def _largest_part(space: Space, labels: np.ndarray) -> tuple[float, int, np.ndarray] | None:
+    """The largest second component of a sprite: its voxels, the sprite's label and the member pieces."""
+    best = None
+    for label in range(1, labels.max() + 1):
+        parts = components_of(space.graph, labels == label)
+        if (parts >= 0).any():
+            sizes = np.bincount(parts[parts >= 0], space.graph.voxels.size[parts >= 0])
+            second = np.argsort(-sizes, kind="stable")[1:2]
+            if len(second) and sizes[second[0]] > (best[0] if best else 0):
+                best = float(sizes[second[0]]), label, parts == second[0]
+    return best
