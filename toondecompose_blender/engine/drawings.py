@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .geometry import normalized, relative, translation
+from .geometry import normalized, translation
 from .likeness import HOLD, REPEAT, Likeness, Limits, View, compare, correlate, ground_of, view_of
 from .parallel import map_ordered
 from .report import Report
@@ -61,7 +61,7 @@ def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report) ->
     ground = ground_of(frames, alphas, scale)
     look = map_ordered(lambda t: view_of(t, frames[t], alphas[t] * scale, ground), range(len(frames)))
     views = list(_polled(look, report))
-    links = list(_polled(map_ordered(lambda t: _link(views[t], views[t + 1], ground), range(len(frames) - 1)), report))
+    links = list(_polled(map_ordered(lambda t: _alike(views[t], views[t + 1], ground, HOLD), range(len(frames) - 1)), report))
     runs = _runs(views, links)
     holds = [hold for found in _polled(map_ordered(lambda run: _holds(views, run, links), runs), report) for hold in found]
     return _sheet(_cycles(holds, ground, report), len(frames))
@@ -74,12 +74,9 @@ def _polled(results, report: Report):
         yield result
 
 
-def _link(a: View | None, b: View | None, ground: float) -> Likeness | None:
-    """How frame b follows from its neighbor a."""
-    if a is None or b is None:
-        return None
-    likeness = compare(a, b, _guesses(a, b, ground))
-    return likeness if likeness is not None and likeness.within(HOLD) else None
+def _alike(a: View | None, b: View | None, ground: float, limits: Limits) -> Likeness | None:
+    """How b follows from a, if both show the same drawing."""
+    return None if a is None or b is None else compare(a, b, _guesses(a, b, ground), limits)
 
 
 def _guesses(a: View, b: View, ground: float) -> list[np.ndarray]:
@@ -111,8 +108,8 @@ def _holds(views: list[View], run: list[int], links: list[Likeness]) -> list[_Gr
         t, pose = middle, np.eye(3)
         while t + direction in run:
             step = links[t].homography if direction > 0 else np.linalg.inv(links[t - 1].homography)
-            likeness = compare(reference, views[t + direction], [step @ pose])
-            if likeness is None or not likeness.within(HOLD):
+            likeness = compare(reference, views[t + direction], [step @ pose], HOLD)
+            if likeness is None:
                 break
             t, pose = t + direction, likeness.homography
             poses[t] = pose
@@ -125,7 +122,8 @@ def _cycles(holds: list[_Group], ground: float, report: Report) -> list[_Group]:
     drawings: list[_Group] = []
     for hold in holds:
         near = _nearest(hold.reference, [drawing.reference for drawing in drawings])
-        tries = map_ordered(lambda k: _repeat(drawings[k].reference, hold.reference, ground, REPEAT), near)
+        pairs = [(drawings[k].reference, hold.reference) for k in near]
+        tries = map_ordered(lambda pair: _alike(*pair, ground, REPEAT), pairs)
         found = [(k, likeness) for k, likeness in zip(near, _polled(tries, report), strict=True) if likeness is not None]
         if found:
             k, likeness = max(found, key=lambda pair: (pair[1].inliers, -pair[0]))
@@ -146,11 +144,6 @@ def _nearest(view: View, others: list[View]) -> list[int]:
         if cut or distance < _THUMBNAIL:
             distances.append((distance, k))
     return [k for _, k in sorted(distances)[:_CANDIDATES]]
-
-
-def _repeat(a: View, b: View, ground: float, limits: Limits) -> Likeness | None:
-    likeness = compare(a, b, _guesses(a, b, ground))
-    return likeness if likeness is not None and likeness.within(limits) else None
 
 
 def _sheet(drawings: list[_Group], count: int) -> ExposureSheet:

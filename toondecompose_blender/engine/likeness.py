@@ -16,6 +16,7 @@ from .motion.alignment import Alignment, Gradients, align, gradients, salient_po
 __all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "View", "compare", "correlate", "ground_of", "view_of"]
 
 _SMALLEST = 12  # px: less than this is dirt, not a sprite
+_SOLID = 0.8  # alpha: through less one sees the background, which moves
 _PAD = 24  # px around the sprite's box that the gradients cover: the reach of the coarse alignment
 _POINTS = 1500
 _BLURS = (3.0, 1.0)  # px: the first finds the place, the second the sub-pixel
@@ -33,7 +34,8 @@ class View:
     picture: np.ndarray  # uint8 (h, w, 3)
     origin: np.ndarray  # int (2,)
     mask: np.ndarray  # uint8 0/1 crop
-    core: np.ndarray  # uint8 0/1 crop: inside the mask and away from its outline, where the matte's errors do not reach
+    solid: np.ndarray  # uint8 0/1 crop: the part of it that nothing shines through
+    core: np.ndarray  # uint8 0/1 crop: inside the solid part and away from its outline, where the matte's errors do not reach
     gray: np.ndarray  # uint8 crop
     laid: np.ndarray  # uint8 crop: the sprite, gray, laid on a plain ground
     points: np.ndarray  # float32 (N, 2), crop px
@@ -72,12 +74,13 @@ class Likeness:
     slack: int
 
     def within(self, limits: Limits) -> bool:
-        return (self.inliers >= limits.inliers and self.overlap >= limits.overlap + 0.1 * (3 - self.slack)
+        strict = 0.1 * (3 - self.slack)  # the smaller the sprite, the more each pixel says
+        return (self.inliers >= limits.inliers + strict and self.overlap >= limits.overlap + strict
                 and self.changed <= limits.changed and self.stray <= limits.stray)
 
 
-HOLD = Limits(inliers=0.8, overlap=0.6, changed=20, stray=0.01)
-REPEAT = Limits(inliers=0.85, overlap=0.6, changed=16, stray=0.006)
+HOLD = Limits(inliers=0.6, overlap=0.6, changed=20, stray=0.01)
+REPEAT = Limits(inliers=0.65, overlap=0.6, changed=16, stray=0.006)
 
 
 def ground_of(frames: np.ndarray, alphas: np.ndarray, scale: float) -> float:
@@ -100,16 +103,17 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float) -
     cut = x == 0 or y == 0 or x + width == mask.shape[1] or y + height == mask.shape[0]
     left, top = max(0, x - _PAD), max(0, y - _PAD)
     crop = np.s_[top:y + height + _PAD, left:x + width + _PAD]
-    mask, gray = mask[crop], cv2.cvtColor(np.ascontiguousarray(picture[crop]), cv2.COLOR_RGB2GRAY)
+    mask, solid = mask[crop], (alpha[crop] > _SOLID).astype(np.uint8)
+    gray = cv2.cvtColor(np.ascontiguousarray(picture[crop]), cv2.COLOR_RGB2GRAY)
     laid = np.round(ground + (gray - ground) * alpha[crop]).clip(0, 255).astype(np.uint8)
-    depth = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 3)[1:-1, 1:-1]
+    depth = cv2.distanceTransform(cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 3)[1:-1, 1:-1]
     slack = int(np.clip(round(0.35 * float(depth.max())), 1, 3))
     core = (depth > slack).astype(np.uint8)
     points = salient_points(gradients(laid, blur=_BLURS[1]), count=_POINTS, cell=16, mask=cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0)
     inside = core[points[:, 1].astype(int), points[:, 0].astype(int)] > 0
     moments = cv2.moments(mask, binaryImage=True)
     center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
-    return View(frame, picture, np.array([left, top]), mask, core, gray, laid, points, points[inside],
+    return View(frame, picture, np.array([left, top]), mask, solid, core, gray, laid, points, points[inside],
                 _thumbnail(laid, mask, center, area), slack, center + (left, top), float(area), cut)
 
 
@@ -131,10 +135,10 @@ def correlate(a: View, b: View, ground: float) -> np.ndarray:
     return 4.0 * shift + b.origin - a.origin
 
 
-def compare(a: View, b: View, guesses: list[np.ndarray]) -> Likeness | None:
+def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Likeness | None:
     """Align a with b from each guess (3, 3) frame a -> frame b until one fits well, then look at what differs.
 
-    None if no guess leads anywhere.
+    None if no guess leads anywhere or the two are not alike within the limits.
     """
     ways = [_Way(a, b, laid=True, points=a.points)]
     if len(a.inner) >= max(150, len(a.points) // 5):
@@ -147,10 +151,11 @@ def compare(a: View, b: View, guesses: list[np.ndarray]) -> Likeness | None:
             found = alignment
             if found.inliers > 0.9:
                 break
-    if found is None:
+    if found is None or found.inliers < limits.inliers:
         return None
     homography = translation(*b.origin) @ found.homography @ translation(*-a.origin)
-    return _inspected(a, b, homography, found.inliers)
+    likeness = _inspected(a, b, homography, found.inliers)
+    return likeness if likeness.within(limits) else None
 
 
 class _Way:
@@ -189,13 +194,13 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     window = translation(*-low) @ homography
     whole = np.full(a.picture.shape[:2], 255, np.uint8)
     common = warp_to(whole, window, *size) > 250
-    moved = [warp_to(255 * part, window @ translation(*a.origin), *size) > 127 for part in (a.mask, a.core)]
-    own = [_placed(part, b.origin - low, size) > 0 for part in (b.mask, b.core)]
+    moved = [warp_to(255 * part, window @ translation(*a.origin), *size) > 127 for part in (a.mask, a.core, a.solid)]
+    own = [_placed(part, b.origin - low, size) > 0 for part in (b.mask, b.core, b.solid)]
     difference = _difference(warp_to(a.picture, window, *size, border=cv2.BORDER_REPLICATE), b.picture[low[1]:high[1], low[0]:high[0]])
     core = moved[1] & own[1] & common
     slack = np.ones((2 * min(a.slack, b.slack) + 3,) * 2, np.uint8)
     near = [cv2.dilate(part.astype(np.uint8), slack) > 0 for part in (moved[0], own[0])]
-    far = ((moved[0] & ~near[1]) | (own[0] & ~near[0])) & common
+    far = ((moved[2] & ~near[1]) | (own[2] & ~near[0])) & common
     union = int(((moved[0] | own[0]) & common).sum())
     return Likeness(homography, inliers, int((moved[0] & own[0] & common).sum()) / max(1, union),
                     _count(difference, core), _count(difference, far) / max(1, union), min(a.slack, b.slack))
