@@ -73,8 +73,8 @@ def _open_folder(folder: Path, wanted: slice) -> ClipReader:
     if len(kinds) > 1:
         kind = max(sorted(kinds), key=kinds.__getitem__)
         found = [file for file in found if file.suffix.lower() == kind]
-        warnings.append(Warned("clip.mixed_kinds",
-                               f"{folder} holds {', '.join(sorted(kinds))}; only the {kinds[kind]} {kind} files are used.", "Keep one kind of picture in a folder."))
+        warnings.append(Warned("clip.mixed_kinds", f"{folder} holds {', '.join(sorted(kinds))}; only {kinds[kind]} {kind} files are used.",
+                               "Keep one kind of picture in a folder."))
     numbers = _numbers(found)
     return _chosen(ClipReader(name, folder, found, numbers=numbers, fps=_DEFAULT_FPS, warnings=warnings), wanted)
 
@@ -84,7 +84,8 @@ def _pictures_of(folder: Path) -> list[Path]:
         found = [entry for entry in folder.iterdir()
                  if entry.suffix.lower() in pictures.SUFFIXES and not entry.name.startswith(".") and entry.is_file()]
     except OSError as cause:
-        raise ClipError("clip.unreadable", f"{folder} cannot be listed: {cause.strerror}.", "Check that you may read the folder.") from cause
+        raise ClipError("clip.unreadable", f"{folder} cannot be listed: {cause.strerror}.",
+                        "Check that you may read the folder.") from cause
     return natsorted(found, key=lambda entry: entry.name, alg=ns.IGNORECASE)
 
 
@@ -138,6 +139,13 @@ class ClipReader:
         if min(self.height, self.width) < MIN_SIDE:
             raise ClipError("clip.too_small", f"{self.name} is {self.width}x{self.height} pixels.",
                             f"Frames must be at least {MIN_SIDE} pixels on each side.")
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that the clip's frames come from: its pictures, or the movie."""
+        if isinstance(self._frames, Movie):
+            return (Path(self.source),)
+        return tuple(self._frames[self._start : self._start + self.count])
 
     @property
     def warnings(self) -> tuple[Warned, ...]:

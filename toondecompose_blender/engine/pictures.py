@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,8 @@ import OpenEXR
 
 from ..protocol import ClipError, EngineError
 
-__all__ = ["SUFFIXES", "read_picture", "write_picture", "write_array", "write_bytes", "disk_error", "to_display", "over"]
+__all__ = ["SUFFIXES", "read_picture", "write_picture", "write_array", "write_bytes", "disk_error", "to_display", "over",
+           "composite"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr")
 
@@ -116,6 +118,18 @@ def over(picture: np.ndarray, backdrop: np.ndarray | int) -> np.ndarray:
     """Straight-alpha RGBA uint8 over an opaque backdrop (a gray level or (H, W, 3)): RGB uint8, rounded."""
     alpha = picture[..., 3:].astype(np.int32)
     return ((picture[..., :3] * alpha + backdrop * (255 - alpha) + 127) // 255).astype(np.uint8)
+
+
+def composite(layers: Iterable[np.ndarray]) -> np.ndarray:
+    """Straight-alpha RGBA uint8 pictures laid over each other, back to front, over black: RGB uint8, rounded once."""
+    total: np.ndarray | None = None
+    for layer in layers:
+        alpha = layer[..., 3:].astype(np.float32) / 255
+        color = layer[..., :3].astype(np.float32) * alpha
+        total = color if total is None else total * (1 - alpha) + color
+    if total is None:
+        raise ValueError("no layers to lay over each other")
+    return np.clip(np.round(total), 0, 255).astype(np.uint8)
 
 
 def write_picture(path: os.PathLike | str, picture: np.ndarray) -> None:
