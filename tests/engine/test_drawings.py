@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Exposure sheets of drawn characters are exact: holds, cycles, small changes, borders, bad mattes; canvases hold every drawing."""
+
+import cv2
+import numpy as np
+import pytest
+
+from toondecompose_blender.engine.drawings import ExposureSheet, canvas_of, exposure_sheet
+from toondecompose_blender.engine.geometry import project, resized, translation
+from toondecompose_blender.engine.report import Silent, Stopped
+
+from .toons import HEIGHT, WIDTH, Shot, character, shoot, walk
+
+TURN = 2 * np.pi / 8
+
+
+@pytest.fixture(scope="module")
+def walkers():
+    return [character(arm=0.5 * np.sin(k * TURN), leg=0.45 * np.sin(k * TURN + 1)) for k in range(8)]
+
+
+@pytest.fixture(scope="module")
+def mouths():
+    return [character(mouth=high) for high in (1, 4, 7)]
+
+
+def sheet_of(shot: Shot) -> ExposureSheet:
+    return exposure_sheet(shot.frames, shot.alphas, report=Silent())
+
+
+def each(counts: list[int]) -> list[int]:
+    """Drawing 1 for the first count of frames, 2 for the second, ..."""
+    return [number for number, count in enumerate(counts, 1) for _ in range(count)]
+
+
+def pose_error(sheet: ExposureSheet, poses: np.ndarray, center=(100, 110)) -> float:
+    """Worst distance in px between where the sheet and the truth carry a drawing's center from its reference frame."""
+    worst = 0.0
+    for t, number in enumerate(sheet.exposure):
+        if number:
+            reference = sheet.references[number - 1]
+            start = project(poses[reference], np.array([center], float))
+            there = project(poses[t], np.array([center], float))
+            worst = max(worst, float(np.linalg.norm(project(sheet.poses[t], start) - there)))
+    return worst
+
+
+@pytest.mark.parametrize("counts", [[2] * 6, [3] * 5, [1] * 8, [2, 1, 3, 1, 4, 2]], ids=["twos", "threes", "ones", "mixed"])
+def test_every_hold_is_found_under_a_moving_sprite_and_camera(walkers, counts):
+    exposure = each(counts)
+    poses = walk(len(exposure), zoom=0.002)
+    sheet = sheet_of(shoot(walkers, exposure, poses))
+    assert sheet.exposure.tolist() == exposure
+    assert pose_error(sheet, poses) < 0.1
+    assert np.allclose(sheet.poses[sheet.references], np.eye(3))
+
+
+def test_a_walk_cycle_on_twos_is_found_in_all_its_rounds(walkers):
+    exposure = [k // 2 % 8 + 1 for k in range(36)]
+    poses = walk(36, step=(9.3, -0.6), start=(30, 80))
+    sheet = sheet_of(shoot(walkers, exposure, poses, pan=7))
+    assert sheet.exposure.tolist() == exposure
+    assert pose_error(sheet, poses) < 0.15
+
+
+def test_a_mouth_of_eight_by_four_pixels_makes_a_drawing(mouths):
+    exposure = [1, 1, 2, 2, 3, 3, 2, 1, 3, 3]
+    assert sheet_of(shoot(mouths, exposure, walk(10))).exposure.tolist() == exposure
+
+
+def test_a_mouth_is_told_apart_in_noisy_jpeg_as_well(mouths):
+    exposure = [1, 1, 2, 2, 3, 3, 2, 1, 3, 3]
+    assert sheet_of(shoot(mouths, exposure, walk(10), noise=2, jpeg=70)).exposure.tolist() == exposure
+
+
+def test_an_arm_alone_makes_a_drawing():
+    arms = [character(arm=angle) for angle in (0.0, 0.2)]
+    exposure = [1, 1, 2, 2, 1, 2, 2]
+    assert sheet_of(shoot(arms, exposure, walk(7))).exposure.tolist() == exposure
+
+
+def test_a_sprite_that_stays_while_the_camera_moves_is_one_drawing(walkers):
+    still = np.tile(translation(200, 70), (8, 1, 1))
+    sheet = sheet_of(shoot(walkers, [1] * 8, still, pan=11))
+    assert sheet.exposure.tolist() == [1] * 8 and np.abs(sheet.poses - np.eye(3)).max() < 0.05
+
+
+def test_a_sprite_that_leaves_and_comes_back_keeps_its_drawings(walkers):
+    exposure = [1, 1, 2, 2, 3, 3, 4, 4, 0, 0, 1, 1, 2, 2]
+    x = [60, 30, 0, -25, -45, -60, -80, -90, -300, -300, -80, -50, -20, 10]
+    poses = np.stack([translation(left + 0.3 * t, 70) for t, left in enumerate(x)])
+    sheet = sheet_of(shoot(walkers, exposure, poses))
+    assert sheet.exposure.tolist() == exposure
+    assert sheet.references[0] in (0, 1) and sheet.references[1] in (2, 3, 12, 13)  # where nothing is cut off
+    assert pose_error(sheet, poses) < 0.2
+
+
+def test_a_figure_of_thirty_pixels_keeps_its_sheet():
+    tiny = [character(arm=0.5 * k, leg=0.3 * k, height=30) for k in range(4)]
+    exposure = [1, 1, 2, 2, 3, 3, 4, 4, 1, 1]
+    assert sheet_of(shoot(tiny, exposure, walk(10))).exposure.tolist() == exposure
+
+
+def test_flat_shapes_without_any_drawing_are_told_apart_by_their_outline():
+    shapes = []
+    for axes in ((40, 40), (52, 30)):
+        shape = np.zeros((120, 120, 4), np.uint8)
+        cv2.ellipse(shape, (60, 60), axes, 0, 0, 360, (200, 80, 40, 255), -1, cv2.LINE_AA)
+        shapes.append(shape)
+    exposure = [1, 1, 2, 2, 1, 1]
+    assert sheet_of(shoot(shapes, exposure, walk(6))).exposure.tolist() == exposure
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_mattes_that_are_two_pixels_wrong_do_not_change_the_sheet(walkers, seed):
+    exposure = [1, 1, 2, 2, 3, 3, 4, 4, 1, 1, 2, 2]
+    shot = shoot(walkers, exposure, walk(12))
+    rng, square = np.random.default_rng(seed), np.ones((5, 5), np.uint8)
+
+    def spoiled(alpha):
+        mask = (alpha > 0.5).astype(np.uint8)
+        wide, narrow = cv2.dilate(mask, square), cv2.erode(mask, square)
+        ragged = cv2.GaussianBlur(rng.normal(0, 9, mask.shape).astype(np.float32), (0, 0), 2) * (wide - narrow)
+        return np.clip(cv2.GaussianBlur((wide if rng.random() < 0.5 else narrow) * np.float32(1), (0, 0), 1.2) + 0.25 * ragged, 0, 1)
+
+    sheet = sheet_of(Shot(shot.frames, np.stack([spoiled(alpha) for alpha in shot.alphas])))
+    assert sheet.exposure.tolist() == exposure
+
+
+def test_a_clip_without_the_sprite_has_an_empty_sheet():
+    shot = shoot([], [0] * 4, walk(4))
+    sheet = sheet_of(shot)
+    assert sheet.exposure.tolist() == [0] * 4 and len(sheet.references) == 0
+
+
+def test_alphas_in_bytes_give_the_same_sheet_with_one_thread_and_with_two(walkers, monkeypatch):
+    shot = shoot(walkers, each([2, 2, 2]), walk(6))
+    in_bytes = Shot(shot.frames, np.rint(shot.alphas * 255).astype(np.uint8))
+    sheets = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("TOONDECOMPOSE_THREADS", threads)
+        sheets.append(sheet_of(in_bytes))
+    assert sheets[0].exposure.tolist() == each([2, 2, 2])
+    assert sheets[0].poses.tobytes() == sheets[1].poses.tobytes()
+
+
+def test_the_artist_can_stop_it(walkers):
+    class Impatient(Silent):
+        def step(self, count=1):
+            raise Stopped
+
+    shot = shoot(walkers, [1, 1], walk(2))
+    with pytest.raises(Stopped):
+        exposure_sheet(shot.frames, shot.alphas, report=Impatient())
+
+
+def in_bytes(shot: Shot) -> np.ndarray:
+    return np.rint(shot.alphas * 255).astype(np.uint8)
+
+
+def test_the_canvas_holds_every_exposure_with_a_border_and_shows_it_in_one_place(walkers):
+    exposure = [k // 2 % 4 + 1 for k in range(16)]
+    shot = shoot(walkers, exposure, walk(16, start=(40, 60), zoom=0.003))
+    sheet = sheet_of(shot)
+    canvas = canvas_of(sheet, in_bytes(shot), width=2 * WIDTH, height=2 * HEIGHT)
+    seen = {}
+    for t, number in enumerate(sheet.exposure):
+        large = cv2.resize(shot.alphas[t], (2 * WIDTH, 2 * HEIGHT))
+        on_canvas = cv2.warpPerspective(large, np.linalg.inv(canvas.homographies[t]), (canvas.width, canvas.height))
+        assert on_canvas.sum() > 0.97 * large.sum() / np.linalg.det(canvas.homographies[t][:2, :2])
+        for border in (on_canvas[:2], on_canvas[-2:], on_canvas[:, :2], on_canvas[:, -2:]):
+            assert border.max() == 0
+        first = seen.setdefault(number, on_canvas)
+        assert np.abs(first - on_canvas).mean() < 0.01
+
+
+def test_a_drawing_is_not_resampled_in_its_reference_frame(walkers):
+    shot = shoot(walkers, each([2, 2, 2]), walk(6))
+    sheet = sheet_of(shot)
+    canvas = canvas_of(sheet, in_bytes(shot), width=WIDTH, height=HEIGHT)
+    for reference in sheet.references:
+        shift = canvas.homographies[reference]
+        assert np.array_equal(shift, np.rint(shift)) and np.array_equal(shift[:2, :2], np.eye(2))
+
+
+def test_the_canvas_travels_evenly_when_the_shape_does_not():
+    waving = [character(arm=angle) for angle in (-0.4, 1.6)]
+    shot = shoot(waving, [k // 2 % 2 + 1 for k in range(24)], walk(24, step=(5, 0)))
+    canvas = canvas_of(sheet_of(shot), in_bytes(shot), width=WIDTH, height=HEIGHT)
+    middle = np.array([[canvas.width / 2, canvas.height / 2]])
+    path = np.array([project(homography, middle)[0] for homography in canvas.homographies])
+    steps = np.diff(path, axis=0)[4:-4]
+    assert np.abs(steps - [5, 0]).max() < 2.5
+
+
+def test_a_border_that_cuts_the_sprite_does_not_shrink_its_canvas(walkers):
+    poses = np.stack([translation(x, 70) for x in (60, 20, -30, -60, -80)])
+    shot = shoot(walkers, [1] * 5, poses)
+    sheet = sheet_of(shot)
+    canvas = canvas_of(sheet, in_bytes(shot), width=WIDTH, height=HEIGHT)
+    whole = canvas_of(sheet_of(Shot(shot.frames[:2], shot.alphas[:2])), in_bytes(shot)[:2], width=WIDTH, height=HEIGHT)
+    assert abs(canvas.width - whole.width) <= 3 and abs(canvas.height - whole.height) <= 3
+
+
+def test_frames_without_the_sprite_carry_its_nearest_homography(walkers):
+    shot = shoot(walkers, [0, 1, 1, 0, 0, 1], walk(6))
+    canvas = canvas_of(sheet_of(shot), in_bytes(shot), width=WIDTH, height=HEIGHT)
+    assert np.isfinite(canvas.homographies).all()
+    assert np.array_equal(canvas.homographies[0], canvas.homographies[1])
+    assert np.array_equal(canvas.homographies[3], canvas.homographies[2])
+    assert np.array_equal(canvas.homographies[4], canvas.homographies[5])
+    assert not np.array_equal(canvas.homographies[4], canvas.homographies[3])
+
+
+def test_poses_of_the_analysis_become_poses_of_the_clip(walkers):
+    shot = shoot(walkers, [1, 1, 1], walk(3))
+    sheet = sheet_of(shot)
+    small = canvas_of(sheet, in_bytes(shot), width=WIDTH, height=HEIGHT).homographies
+    large = canvas_of(sheet, in_bytes(shot), width=3 * WIDTH, height=3 * HEIGHT).homographies
+    between = [h[2] @ np.linalg.inv(h[0]) for h in (small, large)]
+    assert np.allclose(resized(between[0], 3, 3), between[1], atol=1e-6)
