@@ -21,7 +21,7 @@ from ..protocol import MANIFEST_NAME, EngineError, ToonError
 from .spec import JOB_FILE, JobSpec, read_spec, write_record
 
 __all__ = [
-    "JobState", "JobStore", "Lock", "LOG_FILE", "log_tail", "folder_error",
+    "JobState", "JobStore", "Lock", "LOG_FILE", "log_tail", "folder_error", "tree_bytes",
     "WAITING", "RUNNING", "STOPPED", "FAILED", "READY", "IMPORTED",
 ]
 
@@ -141,13 +141,18 @@ class JobStore:
         shutil.rmtree(folder, ignore_errors=True)
 
     def used_bytes(self) -> int:
-        """What all jobs take on the disk, in bytes; files that vanish meanwhile count nothing."""
-        total = 0
-        for folder, _, names in os.walk(self.root):
-            for name in names:
-                with contextlib.suppress(OSError):
-                    total += os.stat(os.path.join(folder, name)).st_size
-        return total
+        """What all jobs take on the disk, in bytes."""
+        return tree_bytes(self.root)
+
+
+def tree_bytes(root: os.PathLike | str) -> int:
+    """Sum of the sizes of all files below `root`; files that vanish meanwhile count nothing."""
+    total = 0
+    for folder, _, names in os.walk(root):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(folder, name)).st_size
+    return total
 
 
 def log_tail(folder: os.PathLike | str, lines: int = 40) -> str:
@@ -163,9 +168,9 @@ def log_tail(folder: os.PathLike | str, lines: int = 40) -> str:
 def folder_error(folder: os.PathLike | str, cause: OSError) -> EngineError:
     """What to tell the artist when a file below `folder` cannot be written."""
     if cause.errno in (errno.ENOSPC, errno.EDQUOT):
-        return EngineError("engine.disk_full", f"The disk with {folder} is full.", "Free some space, then press Resume.")
+        return EngineError("engine.disk_full", f"The disk with {folder} is full.", "Free some space, then try again.")
     return EngineError("engine.folder", f"The folder {folder} cannot be written: {cause.strerror or cause}.",
-                       "Choose another folder for jobs in the preferences.")
+                       "Choose another folder in the preferences.")
 
 
 def _try_lock(file: IO[bytes]) -> bool:
