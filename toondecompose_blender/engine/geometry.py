@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Homographies: 3x3 float64 matrices on column vectors (x, y, 1), in pixels, pixel centres at integers (OpenCV's convention)."""
+"""Homographies: 3x3 float64 matrices on column vectors (x, y, 1), in pixels, pixel centres at integers (OpenCV's convention).
+Algebra only; it must not know pictures."""
 
 from __future__ import annotations
 
