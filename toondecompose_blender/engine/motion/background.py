@@ -75,8 +75,7 @@ def _pair(pictures: Pictures, flow: Flow, t: int) -> list[Candidate]:
         frame_gray = cv2.resize(frame_gray, (width, height), interpolation=cv2.INTER_LINEAR)
     proposals = flow_homographies(flow.forward[t].astype(np.float32), flow.consistent(t), frame_gray)
     small = [resized(homography, pictures.factor, pictures.factor) for homography in proposals]
-    first, second = ((pictures.fine[k], pictures.coarse[k]) for k in (t, t + 1))
-    return candidates(first, second, pictures.few[t], small)
+    return candidates(pictures, t, small)
 
 
 def _point_weights(pictures: Pictures, weights: np.ndarray | None) -> tuple[np.ndarray, ...] | None:

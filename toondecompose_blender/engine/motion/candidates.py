@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which plane motions of a frame pair are worth believing: those of the flow, those of phase correlation and rest, each
-verified in the pictures at two blur levels.  It sees one pair at a time and does not choose among its answers."""
+verified in the pictures at several blur levels.  It sees one pair at a time and does not choose among its answers."""
 
 from __future__ import annotations
 
@@ -9,65 +9,81 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..geometry import normalized, project, translation
+from ..geometry import project, translation
 from .alignment import Gradients, align
 from .models import grid_points
+from .pictures import DEEP, Pictures
+from .search import phase_shifts, voted_shifts
 
 __all__ = ["Candidate", "candidates", "matches"]
 
-_PEAKS = 4  # of the phase correlation: the truth and its neighbours one texture period away
-_PEAK_RADIUS = 4  # px of the correlation's size
+_PEAKS, _DEEP_PEAKS = 3, 3  # shifts searched for: the truth and its neighbours one texture period away
 _SAME = 1.0  # px at 360 lines: closer motions are one
 _TOLERANCE = 0.7  # px: how far a matching edge may sit from where the motion puts it
 _LEVELS = 4.0  # gray levels: matches by noise alone
+_DEEP_LEVELS = 1.5  # gray levels: the same, where the deep blur has averaged the noise away
 _LEAST_WITNESSES = 60
 _LEAST_SHARE = 0.02
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """`homography` (3, 3), frame -> next frame; `matched` bool (N,): which of the frame's coarse points it explains."""
+    """`homography` (3, 3), frame -> next frame; `matched` bool (N,): which of the frame's coarse points it explains; `sure` bool
+    (N,): those of them whose surroundings, wider than a repeated window, look the same too; `inside` bool (N,): which stay in
+    the frame."""
 
     homography: np.ndarray
+    inside: np.ndarray
     matched: np.ndarray
+    sure: np.ndarray
 
 
-def candidates(first: tuple[Gradients, Gradients], second: tuple[Gradients, Gradients], points: np.ndarray,
-               proposals: list[np.ndarray]) -> list[Candidate]:
-    """Verified motions between two pictures, given as (fine, coarse) gradients; `points` (N, 2) of the first, `proposals` of its flow.
+def candidates(pictures: Pictures, t: int, proposals: list[np.ndarray]) -> list[Candidate]:
+    """Verified motions frame t -> t+1; `proposals` (3, 3) come from its flow.
 
     Rest is always among them.  Order: rest, proposals, correlation.
     """
-    height, width = first[0].value.shape
-    grid = grid_points(width, height)
-    found = [Candidate(np.eye(3), matches(first, second, points, np.eye(3)))]
-    refined = [_sharpened(first, second, points, proposal) for proposal in proposals]
-    refined += [_settled(first, second, points, shift) for shift in _correlated(first[0].value, second[0].value)]
+    grid = grid_points(pictures.width, pictures.height)
+    found = [_verified(pictures, t, np.eye(3))]
+    refined = [_sharpened(pictures, t, proposal) for proposal in proposals]
+    refined += [_settled(pictures, t, shift) for shift in _searched_shifts(pictures, t)]
     for homography in refined:
-        if homography is None or not _plausible(homography, grid, width, height):
+        if homography is None or not _plausible(homography, grid, pictures.width, pictures.height):
             continue
-        if any(np.linalg.norm(project(homography, grid) - project(other.homography, grid), axis=1).max() < _SAME * height / 360
+        if any(np.linalg.norm(project(homography, grid) - project(other.homography, grid), axis=1).max() < _SAME * pictures.height / 360
                for other in found[1:]):
             continue
-        matched = matches(first, second, points, homography)
-        if matched.sum() > _LEAST_SHARE * len(points):
-            found.append(Candidate(homography, matched))
+        candidate = _verified(pictures, t, homography)
+        if candidate.matched.mean() > _LEAST_SHARE:
+            found.append(candidate)
     return found
 
 
-def matches(first: tuple[Gradients, Gradients], second: tuple[Gradients, Gradients], points: np.ndarray,
-            homography: np.ndarray) -> np.ndarray:
-    """Which `points` (N, 2) look the same at both blurs where `homography` puts them, bool (N,)."""
-    target = project(homography, points.astype(np.float64)).astype(np.float32)
-    height, width = first[0].value.shape
-    inside = (target > 2).all(1) & (target[:, 0] < width - 3) & (target[:, 1] < height - 3)
-    same = inside
-    rows, columns = points[:, 1].astype(int), points[:, 0].astype(int)
-    for early, late in zip(first, second, strict=True):
-        seen = cv2.remap(late.value, target[:, None, 0], target[:, None, 1], cv2.INTER_LINEAR)[:, 0]
-        slope = np.hypot(early.x[rows, columns], early.y[rows, columns])
-        same = same & (np.abs(seen - early.value[rows, columns]) < np.maximum(_LEVELS, _TOLERANCE * slope))
-    return same
+def matches(pictures: Pictures, source: int, target: int, points: np.ndarray, homography: np.ndarray) -> np.ndarray:
+    """Which `points` (N, 2) of frame `source` look the same, fine and coarse, where `homography` puts them in `target`: bool (N,)."""
+    image = project(homography, points.astype(np.float64))
+    inside = (image > 2).all(1) & (image[:, 0] < pictures.width - 3) & (image[:, 1] < pictures.height - 3)
+    fine = _same(pictures.fine[source], pictures.fine[target], points, image, _TOLERANCE, _LEVELS)
+    return inside & fine & _same(pictures.coarse[source], pictures.coarse[target], points, image, _TOLERANCE, _LEVELS)
+
+
+def _verified(pictures: Pictures, t: int, homography: np.ndarray) -> Candidate:
+    points = pictures.few[t]
+    matched = matches(pictures, t, t + 1, points, homography)
+    image = project(homography, points.astype(np.float64))
+    centre = (DEEP - 1) / 2
+    deep = _same(pictures.deep[t], pictures.deep[t + 1], (points - centre) / DEEP, (image - centre) / DEEP, _TOLERANCE / DEEP, _DEEP_LEVELS)
+    inside = (image >= 0).all(1) & (image[:, 0] < pictures.width) & (image[:, 1] < pictures.height)
+    return Candidate(homography, inside, matched, matched & deep)
+
+
+def _same(early: Gradients, late: Gradients, points: np.ndarray, image: np.ndarray, tolerance: float, noise: float) -> np.ndarray:
+    """Where two pictures agree at corresponding places, up to `noise` gray levels or a displacement of `tolerance` px."""
+    x, y = points.astype(np.float32).T
+    before, along, down = (cv2.remap(p, x[:, None], y[:, None], cv2.INTER_LINEAR)[:, 0] for p in (early.value, early.x, early.y))
+    u, v = image.astype(np.float32).T
+    after = cv2.remap(late.value, u[:, None].copy(), v[:, None].copy(), cv2.INTER_LINEAR)[:, 0]
+    return np.abs(after - before) < np.maximum(noise, tolerance * np.hypot(along, down))
 
 
 def _plausible(homography: np.ndarray, grid: np.ndarray, width: int, height: int) -> bool:
@@ -80,38 +96,30 @@ def _plausible(homography: np.ndarray, grid: np.ndarray, width: int, height: int
     return bool(min(across.min(), down.min()) > 0.5 and max(across.max(), down.max()) < 2)
 
 
-def _sharpened(first: tuple, second: tuple, points: np.ndarray, proposal: np.ndarray) -> np.ndarray | None:
-    """A motion of the flow after photometric refinement, unless that ran away from it."""
-    found = align(first[0], second[0], points, proposal, model="homography", iterations=4, minimum=_LEAST_WITNESSES)
+def _sharpened(pictures: Pictures, t: int, proposal: np.ndarray) -> np.ndarray:
+    """A motion of the flow after photometric refinement, if that explains more."""
+    points = pictures.few[t]
+    found = align(pictures.fine[t], pictures.fine[t + 1], points, proposal, model="homography", iterations=4, minimum=_LEAST_WITNESSES)
     if found is None:
         return proposal
-    better = matches(first, second, points, found.homography).sum() > matches(first, second, points, proposal).sum()
-    return found.homography if better else proposal
+    refined, given = (matches(pictures, t, t + 1, points, motion).sum() for motion in (found.homography, proposal))
+    return found.homography if refined > given else proposal
 
 
-def _settled(first: tuple, second: tuple, points: np.ndarray, shift: np.ndarray) -> np.ndarray | None:
+def _settled(pictures: Pictures, t: int, shift: np.ndarray) -> np.ndarray | None:
     """A whole-pixel shift, refined from the coarse blur to the fine one."""
-    coarse = align(first[1], second[1], points, shift, model="similarity", iterations=6, minimum=_LEAST_WITNESSES)
+    points = pictures.few[t]
+    coarse = align(pictures.coarse[t], pictures.coarse[t + 1], points, shift, model="similarity", iterations=6, minimum=_LEAST_WITNESSES)
     if coarse is None:
         return None
-    fine = align(first[0], second[0], points, coarse.homography, model="homography", iterations=5, minimum=_LEAST_WITNESSES)
-    return normalized(fine.homography if fine else coarse.homography)
+    fine = align(pictures.fine[t], pictures.fine[t + 1], points, coarse.homography, model="homography", minimum=_LEAST_WITNESSES)
+    return fine.homography if fine else coarse.homography
 
 
-def _correlated(first: np.ndarray, second: np.ndarray) -> list[np.ndarray]:
-    """Shifts (3, 3) at the highest peaks of the phase correlation of two gray pictures, at about half their size."""
-    factor = 2 if min(first.shape) >= 160 else 1
-    size = (first.shape[1] // factor, first.shape[0] // factor)
-    small = [cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (first, second)]
-    window = cv2.createHanningWindow(size, cv2.CV_32F)
-    spectra = [np.fft.rfft2((picture - picture.mean()) * window) for picture in small]
-    cross = spectra[1] * np.conj(spectra[0])
-    surface = np.fft.irfft2(cross / (np.abs(cross) + 1e-3 * np.abs(cross).max() + 1e-9), s=size[::-1])
-    shifts = []
-    for _ in range(_PEAKS):
-        y, x = np.unravel_index(np.argmax(surface), surface.shape)
-        dx, dy = (x if x < size[0] / 2 else x - size[0]), (y if y < size[1] / 2 else y - size[1])
-        shifts.append(translation(float(dx * factor), float(dy * factor)))
-        near = [np.arange(c - _PEAK_RADIUS, c + _PEAK_RADIUS + 1) % n for c, n in ((y, size[1]), (x, size[0]))]
-        surface[np.ix_(*near)] = -np.inf
-    return shifts
+def _searched_shifts(pictures: Pictures, t: int) -> list[np.ndarray]:
+    """Shifts (3, 3) by phase correlation of all detail, and by vote in the deep pictures, where what repeats is blurred away."""
+    half = (pictures.width // 2, pictures.height // 2)
+    small = [cv2.resize(picture.value, half, interpolation=cv2.INTER_AREA) for picture in pictures.fine[t:t + 2]]
+    shifts = [shift * 2 for shift in phase_shifts(*small, _PEAKS)]
+    shifts += [shift * DEEP for shift in voted_shifts(pictures.deep[t], pictures.deep[t + 1], _DEEP_PEAKS)]
+    return [translation(*shift) for shift in shifts]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The frames of a clip as motion estimation looks at them: gray, not larger than needed, at two blurs, with salient points.
+"""The frames of a clip as motion estimation looks at them: gray, not larger than needed, at three blurs, with salient points.
 It prepares pictures; it compares none."""
 
 from __future__ import annotations
@@ -12,18 +12,20 @@ import numpy as np
 from ..parallel import map_ordered
 from .alignment import Gradients, gradients, salient_points
 
-__all__ = ["Pictures", "prepare"]
+__all__ = ["DEEP", "Pictures", "prepare"]
 
 _LARGEST = 640 * 400  # px: larger frames are halved; at .02 px there, the error stays under .05 px in the clip
-FINE, COARSE = 1.0, 3.0  # px of blur, at 360 lines; engine design S3 and 2.4
+_FINE, _COARSE, _DEEPER = 1.0, 3.0, 2.0  # px of blur, at 360 lines; engine design S3 and 2.4
+DEEP = 4  # the deep pictures are that much smaller, and blurred again: about 8 px at 360 lines, wider than a drawn window
 _POINTS, _FEW = 6000, 1500
 _CELL = 20  # px at 360 lines
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """`factor`: working size / clip size (1 or less).  Per frame: `gray` uint8 (h, w), `fine` and `coarse` gradients, `points`
-    (N, 2) for precise and `few` (n, 2) for coarse work, in px of the working size."""
+    """`factor`: working size / clip size (1 or less).  Per frame: `gray` uint8 (h, w), `fine` and `coarse` gradients,
+    `deep` ones of a picture `DEEP` times smaller, `points` (N, 2) for precise and `few` (n, 2) for coarse work, in px of the
+    working size."""
 
     factor: float
     width: int
@@ -31,6 +33,7 @@ class Pictures:
     gray: tuple[np.ndarray, ...]
     fine: tuple[Gradients, ...]
     coarse: tuple[Gradients, ...]
+    deep: tuple[Gradients, ...]
     points: tuple[np.ndarray, ...]
     few: tuple[np.ndarray, ...]
 
@@ -48,9 +51,11 @@ def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None) -> Pictures:
         gray = cv2.cvtColor(frames[t], cv2.COLOR_RGB2GRAY)
         if factor < 1:
             gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
-        fine, coarse = gradients(gray, blur=FINE), gradients(gray, blur=COARSE * scale)
+        fine, coarse = gradients(gray, blur=_FINE), gradients(gray, blur=_COARSE * scale)
+        smaller = (max(8, size[0] // DEEP), max(8, size[1] // DEEP))
+        deep = gradients(cv2.resize(gray.astype(np.float32), smaller, interpolation=cv2.INTER_AREA), blur=_DEEPER * scale)
         mask = None if masks is None else cv2.resize(masks[t], size, interpolation=cv2.INTER_NEAREST) > 0
         points, few = (salient_points(fine, count=number, cell=round(_CELL * scale), mask=mask) for number in (_POINTS, _FEW))
-        return gray, fine, coarse, points, few
+        return gray, fine, coarse, deep, points, few
 
     return Pictures(factor, *size, *(tuple(column) for column in zip(*map_ordered(prepared, range(len(frames))), strict=True)))

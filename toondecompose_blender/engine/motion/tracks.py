@@ -17,6 +17,8 @@ _CELLS = (16, 9)
 _BORDER = 0.12  # of the frame: left, right and top (the bottom often holds the actors)
 _BORDER_WEIGHT = 30.0  # against 144 cells: the border is background in most shots; engine design S2 counts it lightly
 _JUMP_WEIGHT, _LARGEST_JUMP = 0.5, 20.0  # cells a px of changed velocity (at 360 lines); shakes and whips pay no more
+_SURE_WEIGHT = 0.8  # what repeats matches under many motions, surroundings under one
+_LEAST_SHARED = 0.4  # of the points: a motion that keeps fewer inside the frame is believed less
 _LEAST_CELLS = 2.0  # on average: below it a track is noise
 
 
@@ -41,7 +43,7 @@ def find_tracks(pairs: list[list[Candidate]], points: list[np.ndarray], *, width
     cells = [_Cells(p, width, height) for p in points]
     tracks: list[Track] = []
     for _ in range(count):
-        scores = [np.array([cells[t].score(candidate.matched & free[t]) for candidate in pair]) for t, pair in enumerate(pairs)]
+        scores = [np.array([cells[t].score(candidate, free[t]) for candidate in pair]) for t, pair in enumerate(pairs)]
         rest = static and not tracks
         chosen = [0] * len(pairs) if rest else _best_path(pairs, scores, width, height)
         support = np.array([scores[t][k] for t, k in enumerate(chosen)])
@@ -71,11 +73,18 @@ class _Cells:
         x, y = points[:, 0], points[:, 1]
         self._border = (x < _BORDER * width) | (x > (1 - _BORDER) * width) | (y < _BORDER * height)
 
-    def score(self, matched: np.ndarray) -> float:
-        """Cells in which the points match (shared out where some do), and the border's share again."""
-        share = np.bincount(self._cell[matched], minlength=len(self._points)) / np.maximum(self._points, 1)
-        border = matched[self._border].mean() if self._border.any() else 0.0
-        return float(share.sum() + _BORDER_WEIGHT * border)
+    def score(self, candidate: Candidate, free: np.ndarray) -> float:
+        """Cells in which the `free` points (bool (N,)) match, mostly those that match for sure, and the border's share again."""
+        inside = np.bincount(self._cell[candidate.inside], minlength=len(self._points))
+        shared = inside.sum() / max(1, self._points.sum())
+        # what leaves the frame speaks neither for nor against a motion, unless nearly everything leaves
+        trust = min(1.0, shared / _LEAST_SHARED) * (self._points > 0).sum() / max(1, (inside > 0).sum())
+        cells = border = 0.0
+        for agree, weight in ((candidate.matched & free, 1 - _SURE_WEIGHT), (candidate.sure & free, _SURE_WEIGHT)):
+            share = np.bincount(self._cell[agree], minlength=len(self._points)) / np.maximum(inside, 1)
+            cells += weight * share.sum()
+            border += weight * agree[self._border].sum() / max(1, candidate.inside[self._border].sum())
+        return float(trust * cells + _BORDER_WEIGHT * border)
 
 
 def _best_path(pairs: list[list[Candidate]], scores: list[np.ndarray], width: int, height: int) -> list[int]:
