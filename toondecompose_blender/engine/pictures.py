@@ -17,7 +17,7 @@ import OpenEXR
 from ..protocol import ClipError, EngineError
 
 __all__ = ["SUFFIXES", "read_picture", "write_picture", "write_array", "write_bytes", "disk_error", "to_display", "over",
-           "composite"]
+           "composite", "straight"]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr")
 
@@ -130,6 +130,15 @@ def composite(layers: Iterable[np.ndarray]) -> np.ndarray:
     if total is None:
         raise ValueError("no layers to lay over each other")
     return np.clip(np.round(total), 0, 255).astype(np.uint8)
+
+
+def straight(premultiplied: np.ndarray) -> np.ndarray:
+    """Premultiplied RGBA float 0..1 (H, W, 4) to straight alpha, uint8; no color where nothing is seen."""
+    alpha = premultiplied[..., 3:]
+    color = premultiplied[..., :3] / np.maximum(alpha, 1e-6)
+    out = np.round(np.clip(np.dstack([color, alpha]), 0, 1) * 255).astype(np.uint8)
+    out[out[..., 3] == 0] = 0
+    return out
 
 
 def write_picture(path: os.PathLike | str, picture: np.ndarray) -> None:
