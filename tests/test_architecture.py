@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "toondecompose_blender"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-OWN = sorted([*SOURCES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "farm").rglob("*.py"), ROOT / "build.py"])
+OWN = [*SOURCES, *(path for folder in ("tests", "benchmarks", "farm") for path in sorted((ROOT / folder).rglob("*.py"))), ROOT / "build.py"]
 LICENSE_LINE = "# SPDX-License-Identifier: GPL-3.0-or-later"
 
 # What each part of the package may import: parts of the package, and packages from outside of the standard library.
@@ -129,5 +129,6 @@ def test_the_extension_registers_where_the_engines_packages_cannot_be_imported()
 
 def test_the_package_and_its_jobs_can_be_imported_without_bpy():
     modules = ", ".join(f"toondecompose_blender.jobs.{path.stem}" for path in (PACKAGE / "jobs").glob("[a-z]*.py"))
-    done = run(sys.executable, FORBID.format(names={"bpy", "numpy"}) + f"import toondecompose_blender, {modules}, toondecompose_blender.protocol")
+    script = FORBID.format(names={"bpy", "numpy"}) + f"import toondecompose_blender, {modules}, toondecompose_blender.protocol"
+    done = run(sys.executable, script)
     assert done.returncode == 0, done.stderr
