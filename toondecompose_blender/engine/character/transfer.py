@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drawing without weights: every pixel of a pose takes the color that the sheet shows at the same place of the character.
+The same place gets the same color in every frame; only contour lines follow the silhouette.  Knows views and poses, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ...protocol import CharacterError
+from .holes import push_pull
+from .sheet import View
+from .surface import Surface, surface_of
+
+__all__ = ["Painter", "Painted", "PROPORTIONS"]
+
+PROPORTIONS = (0.8, 0.35, 1.0)  # of a standing figure in an A-pose, where the poses do not tell their own
+NEIGHBORS = 8
+REACH_PIXELS = 1.6  # the spread, in pixels of the sheet, over which a view that faces more wins against a nearer one
+BLEND_PIXELS = 0.6  # the spread, in pixels of the sheet, over which the winning view's own pixels are mixed: as sharp as bilinear
+FACING_POWER = 2.0
+SOLID = 250  # alpha from which a pixel of a view is all character
+LINE_PIXELS = 2.0  # nearer to a contour, a pixel of a view may be line instead of surface
+LEAST_FACING = 0.35  # a pixel that faces less spans too much surface to be of one color
+LINE_REACH = 0.02  # contour lines lie within this distance of their contour
+LINE_SOLID = 200
+DEPTH_WEIGHT, FACING_WEIGHT = 120.0, 1.0  # what makes two places of a contour alike, against the distance between them (measured)
+LINE_FLOOR = 4.0  # in 0..255: keeps the darkening of very dark surfaces finite
+SEEN = 0.05  # a place whose nearest sample is farther away was not seen
+THIN = 6.0  # strands without an inside take contour pixels that are this many times nearer than any inside
+THIN_PIXELS = 4.0  # ... and only if the inside is farther than this
+THROUGH = (1.0, 0.25, 1.0)  # what nobody saw takes the color of the same spot on the body's other side: depth counts less
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A drawing, uint8 (H, W, 4) straight alpha; `seen` uint8 (H, W): 255 seen, 128 by symmetry, 0 made up or no character."""
+    rgba: np.ndarray
+    seen: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Samples:
+    """Pixels of the views as points of the character: a search tree, and each one's color float64 (N, 3), rank and view.
+
+    The rank is the penalty for facing away; `pixel` is the length of the coarsest view's pixel.
+    """
+    tree: cKDTree
+    colors: np.ndarray
+    rank: np.ndarray
+    view: np.ndarray
+    pixel: float
+
+    def scaled(self, factors: tuple[float, float, float]) -> _Samples:
+        """The same samples where some directions count less."""
+        return replace(self, tree=cKDTree(self.tree.data * factors))
+
+    def pick(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Color (M, 3) around each place in the one view that shows it best, and the distance (M,) of the nearest sample."""
+        count = min(NEIGHBORS, self.tree.n)
+        distance, index = (found.reshape(len(places), count) for found in self.tree.query(places, k=count))
+        near, rank, view = (distance / self.pixel) ** 2 / 2, self.rank[index], self.view[index]
+        best = np.argmin(near / REACH_PIXELS ** 2 + rank, axis=1)
+        # Drawings of two views rarely agree to the pixel: mixing them would double every line.
+        score = np.where(view == np.take_along_axis(view, best[:, None], 1), near / BLEND_PIXELS ** 2 + rank, np.inf)
+        weight = np.exp(score.min(1, keepdims=True) - score)
+        return np.einsum("nk,nkc->nc", weight / weight.sum(1, keepdims=True), self.colors[index]), distance[:, 0]
+
+
+class Painter:
+    """Colors from the views of a sheet, for any number of poses; `extent` (3,) holds the proportions of the poses' channels."""
+
+    def __init__(self, views: Sequence[View], *, extent: Sequence[float] = PROPORTIONS, lines: bool = True, symmetry: bool = True):
+        self._extent = np.asarray(extent, np.float64) / max(extent)
+        self._symmetry = symmetry
+        surfaces = [(view, surface_of(view.pose, self._extent)) for view in views if view.pose is not None]
+        usable = [(view, surface) for view, surface in surfaces if (view.rgba[surface.mask, 3] >= SOLID).any()]
+        if not usable:
+            raise CharacterError("character.view_pose", "No view of the sheet has a pose that covers its drawing.",
+                                 "Render the poses of the views from the rig, or give the weights folder so that they can be detected.")
+        self._all = _gather(usable, inside=False)
+        self._inside = _gather(usable, inside=True) or self._all
+        self._through = self._inside.scaled(THROUGH)
+        self._lines = _Lines(usable, self._color) if lines else None
+
+    def paint(self, pose: np.ndarray) -> Painted:
+        """The drawing of one pose, float32 (H, W, 4).  The same input gives the same bytes on any machine."""
+        surface = surface_of(pose, self._extent)
+        rgba = np.zeros((*pose.shape[:2], 4), np.uint8)
+        seen = np.zeros(pose.shape[:2], np.uint8)
+        alpha = np.rint(pose[..., 3] * 255).astype(np.uint8)
+        if not surface.mask.any():
+            return Painted(rgba, seen)
+        colors, distance = self._color(surface.places)
+        marks = np.where(distance <= SEEN, 255, 0).astype(np.uint8)
+        if self._symmetry:
+            self._mirror(surface, colors, marks)
+        unknown = marks == 0
+        colors[unknown] = self._through.pick(surface.places[unknown] * THROUGH)[0]
+        picture = np.zeros((*pose.shape[:2], 3))
+        picture[surface.mask] = colors
+        seen[surface.mask] = marks
+        picture = push_pull(picture, surface.mask)
+        if self._lines is not None:
+            picture[surface.mask] *= self._lines.darkening(surface)
+        rgba[..., :3], rgba[..., 3] = np.rint(picture), alpha
+        return Painted(rgba, seen)
+
+    def _color(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        colors, distance = self._inside.pick(places)
+        far = np.flatnonzero(distance > THIN_PIXELS * self._inside.pixel)
+        if len(far) and self._inside is not self._all:
+            thin_colors, thin_distance = self._all.pick(places[far])
+            thin = thin_distance * THIN < distance[far]
+            colors[far[thin]], distance[far[thin]] = thin_colors[thin], thin_distance[thin]
+        return colors, distance
+
+    def _mirror(self, surface: Surface, colors: np.ndarray, marks: np.ndarray) -> None:
+        """Unseen places take the color of their mirror image, if that was seen."""
+        holes = np.flatnonzero(marks == 0)
+        opposite = surface.places[holes].copy()
+        opposite[:, 0] = self._extent[0] - opposite[:, 0]
+        mirrored, distance = self._color(opposite)
+        found = distance <= SEEN
+        colors[holes[found]] = mirrored[found]
+        marks[holes[found]] = 128
+
+
+class _Lines:
+    """Contour lines: how much darker the views are near their contours than the surface is there."""
+
+    def __init__(self, usable: list[tuple[View, Surface]], color):
+        keys, ratios = [], []
+        for view, surface in usable:
+            pixels = view.rgba[surface.mask]
+            near = (surface.depth <= LINE_REACH) & (pixels[:, 3] >= LINE_SOLID)
+            plain, _ = color(surface.places[near])
+            ratios.append(((pixels[near, :3] + LINE_FLOOR) / (plain + LINE_FLOOR)).clip(0, 1))
+            keys.append(_line_key(surface, near))
+        self._tree, self._ratios = cKDTree(np.concatenate(keys)), np.concatenate(ratios)
+
+    def darkening(self, surface: Surface) -> np.ndarray:
+        """Factors (N, 3) for the colors of a surface, 1 away from its contours."""
+        factors = np.ones((len(surface.places), 3))
+        near = surface.depth <= LINE_REACH
+        if near.any() and self._tree.n:
+            factors[near] = self._ratios[self._tree.query(_line_key(surface, near))[1]]
+        return factors
+
+
+def _line_key(surface: Surface, chosen: np.ndarray) -> np.ndarray:
+    return np.column_stack([surface.places[chosen], DEPTH_WEIGHT * surface.depth[chosen], FACING_WEIGHT * surface.facing[chosen]])
+
+
+def _gather(usable: list[tuple[View, Surface]], *, inside: bool) -> _Samples | None:
+    places, colors, ranks, views = [], [], [], []
+    for number, (view, surface) in enumerate(usable):
+        pixels = view.rgba[surface.mask]
+        chosen = pixels[:, 3] >= SOLID
+        chosen &= surface.depth > 0
+        if inside:
+            chosen &= (surface.depth > LINE_PIXELS * surface.pixel) & (surface.facing > LEAST_FACING)
+        places.append(surface.places[chosen])
+        colors.append(pixels[chosen, :3].astype(np.float64))
+        ranks.append(-FACING_POWER * np.log(surface.facing[chosen] + 0.02))
+        views.append(np.full(int(chosen.sum()), number))
+    if not sum(map(len, places)):
+        return None
+    pixel = max(surface.pixel for _, surface in usable)
+    return _Samples(cKDTree(np.concatenate(places)), np.concatenate(colors), np.concatenate(ranks), np.concatenate(views), pixel)
