@@ -18,7 +18,8 @@ import bpy
 
 from .protocol import SceneError, SettingsError, ToonError
 from .scene import rendering
-from .scene.importing import BAKES, import_result
+from .scene.baking import BAKES
+from .scene.importing import import_result
 from .scene.stage import BLENDINGS
 
 __all__ = ["main", "register", "unregister"]
@@ -88,6 +89,8 @@ def _import(options: argparse.Namespace) -> int:
     bpy.context.window.scene = bpy.data.scenes[imported.scene]
     bpy.data.batch_remove(empty)
     _save(blend)
+    for warning in imported.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
     print(f"{len(imported.sprites)} sprites, back to front: {', '.join(imported.sprites)}")
     print(f"Scene {imported.scene!r} is in {blend}")
     return 0

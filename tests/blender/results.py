@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from toondecompose_blender.protocol import Clip, Decomposition, Sprite, Swatch, write_manifest
+from toondecompose_blender.protocol import Clip, Decomposition, Sprite, read_result, write_manifest
 
 WIDTH, HEIGHT = 160, 90
 
@@ -117,3 +117,8 @@ def write_result(folder: Path, sprites: list[Sprite], *, frames: int, fps: float
     clip = Clip(name="clip", width=WIDTH, height=HEIGHT, frames=frames, fps=fps)
     write_manifest(folder, Decomposition(clip=clip, sprites=tuple(sprites)))
     return folder
+
+
+def read(folder: Path) -> Decomposition:
+    """The manifest as it is."""
+    return read_result(folder)

@@ -9,31 +9,35 @@ from dataclasses import dataclass
 
 import bpy
 
-from . import stacking, stage
-from .lifting import depth_ranges
+from ..protocol import SceneError
+from . import baking, placement, stacking, stage
 from .loading import Result, Source, load_result
 from .materials import drive_drawings, new_material
-from .planes import bake_shape_keys, new_plane
+from .planes import new_plane
 from .timing import add_source_frame
 
-__all__ = ["BAKES", "JOB_ID", "SPRITE_ID", "Imported", "import_result"]
+__all__ = ["JOB_ID", "SPRITE_ID", "Imported", "import_result"]
 
-BAKES = ("shape-keys", "uv-warp")
 JOB_ID, SPRITE_ID = "toondecompose_job", "toondecompose_sprite"
 
 
 @dataclass(frozen=True)
 class Imported:
-    """Names, not references, of what an import made: they outlive undo; `sprites` back to front."""
+    """Names, not references, of what an import made: they outlive undo; `sprites` back to front.
+
+    `warnings` tell, for people, what was done otherwise than asked.
+    """
     scene: str
     collection: str
     sprites: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def import_result(folder: os.PathLike | str, *, bake: str = "shape-keys", blending: str = "display", name: str = "") -> Imported:
     """Build a scene of its own from a result folder: a collection with one object a sprite, ready to render the clip again.
 
-    Raises `ResultError` before anything is built; whatever goes wrong later, nothing half-built stays.
+    A sprite whose motion a UV warp cannot follow gets shape keys, and a warning.
+    Raises `ResultError` or `SettingsError` before anything is built; whatever goes wrong later, nothing half-built stays.
     """
     result = load_result(folder)
     before = _everything()
@@ -52,23 +56,26 @@ def _build(result: Result, *, bake: str, blending: str, name: str) -> Imported:
     collection = bpy.data.collections.new(scene.name)
     collection[JOB_ID] = str(result.folder)
     scene.collection.children.link(collection)
-    objects = [_sprite_object(source, scene, bake) for source in result.sources]
+    warnings: list[str] = []
+    objects = [_sprite_object(source, scene, bake, warnings) for source in result.sources]
     for sprite_object in objects:
         collection.objects.link(sprite_object)
     stacking.stack(scene, objects)
-    return Imported(scene.name, collection.name, tuple(sprite_object.name for sprite_object in objects))
+    return Imported(scene.name, collection.name, tuple(sprite_object.name for sprite_object in objects), tuple(warnings))
 
 
-def _sprite_object(source: Source, scene, bake: str):
+def _sprite_object(source: Source, scene, bake: str, warnings: list[str]):
     sprite, view = source.sprite, stage.view_of(scene)
     sprite_object = new_plane(sprite.name or sprite.id, sprite.width, sprite.height)
     sprite_object[SPRITE_ID] = sprite.id
-    sprite_object["toondecompose_canvas"] = (sprite.width, sprite.height)
-    sprite_object["toondecompose_exposure"] = list(sprite.exposure)
-    sprite_object["toondecompose_homographies"] = source.homographies.ravel().tolist()
-    sprite_object["toondecompose_reach"] = depth_ranges(source.homographies, sprite.width, sprite.height, view)
+    baking.remember(sprite_object, baking.Motion(sprite.width, sprite.height, source.homographies, sprite.exposure), view)
     add_source_frame(sprite_object, len(sprite.exposure))
-    bake_shape_keys(sprite_object, source.homographies, sprite.width, sprite.height, view)
+    placement.add_placement(sprite_object, view)
+    try:
+        baking.bake(sprite_object, bake, view)
+    except SceneError as refusal:
+        warnings.append(str(refusal))
+        baking.bake(sprite_object, "shape-keys", view)
     material = new_material(sprite_object.name, source.drawings)
     sprite_object.data.materials.append(material)
     drive_drawings(material, sprite_object, source.drawings, list(sprite.exposure), list(sprite.opacity))

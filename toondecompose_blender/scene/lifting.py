@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["BORDER", "View", "edge_homographies", "corner_uv", "lifted", "depth_ranges", "unlifted"]
+__all__ = ["BORDER", "View", "edge_homographies", "corner_uv", "lifted", "depth_ranges", "visible_corners"]
 
 BORDER = 1.0
 """Transparent border around a canvas in px: bilinear lookup fades out within half a pixel, so one is enough."""
@@ -54,16 +54,6 @@ def lifted(homographies: np.ndarray, width: int, height: int, view: View) -> np.
     return rays / _middle_weights(homographies, width, height, view)[:, None, None]
 
 
-def unlifted(corners: np.ndarray, width: int, height: int, view: View) -> np.ndarray:
-    """The homographies (T, 3, 3), last entry 1, whose `lifted` corners (up to a factor) are `corners` (T, 4, 3)."""
-    w = -corners[..., 2]
-    image = np.stack([corners[..., 0] * view.width + w * view.width / 2, w * view.height / 2 - corners[..., 1] * view.width, w], 1)
-    uv = corner_uv(width, height)
-    canvas = np.stack([uv[:, 0] * width, (1 - uv[:, 1]) * height, np.ones(4)])
-    homographies = _TO_CENTRES @ (image @ np.linalg.pinv(canvas)) @ _TO_EDGES
-    return homographies / homographies[:, 2:3, 2:3]
-
-
 def depth_ranges(homographies: np.ndarray, width: int, height: int, view: View) -> tuple[float, float]:
     """Nearest and farthest depth, over all frames, of the part of the canvas inside the frame, its visible middle being 1."""
     middles = _middle_weights(homographies, width, height, view)
@@ -74,6 +64,14 @@ def depth_ranges(homographies: np.ndarray, width: int, height: int, view: View) 
             nearest = min(nearest, float(weights.min() / middle))
             farthest = max(farthest, float(weights.max() / middle))
     return nearest, farthest
+
+
+def visible_corners(homography: np.ndarray, width: int, height: int, view: View) -> np.ndarray:
+    """Corners (N, 2) of what the frame sees of the canvas, in canvas pixel edges; the canvas's own corners if it sees nothing."""
+    edges = edge_homographies(homography)
+    polygon = _visible_polygon(edges, width, height, view)
+    canvas = polygon @ np.linalg.inv(edges).T if len(polygon) else _canvas(width, height)
+    return canvas[:, :2] / canvas[:, 2:]
 
 
 def _middle_weights(homographies: np.ndarray, width: int, height: int, view: View) -> np.ndarray:
@@ -87,19 +85,26 @@ def _middle_weights(homographies: np.ndarray, width: int, height: int, view: Vie
 
 
 def _visible_weights(homography: np.ndarray, width: int, height: int, view: View) -> np.ndarray:
-    """Projective weights at the corners of canvas and frame's intersection: the weight is linear, so they span its range.
+    """Projective weights at the corners of canvas and frame's intersection: the weight is linear, so they span its range."""
+    return _visible_polygon(homography, width, height, view)[:, 2]
 
-    Where the sign of the homography turns the canvas away (all weights negative), the weights are those of its negative.
+
+def _visible_polygon(homography: np.ndarray, width: int, height: int, view: View) -> np.ndarray:
+    """Corners (N, 3), homogeneous and in the frame, of the intersection of canvas and frame; N is 0 where there is none.
+
+    The sign of a homography means nothing: where it turns the canvas away (all weights negative), its negative is looked at.
     """
-    corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1.0]])
     for signed in (homography, -homography):
-        polygon = list(corners @ signed.T)
+        polygon = list(_canvas(width, height) @ signed.T)
         for plane in np.array([[1, 0, 0], [-1, 0, view.width], [0, 1, 0], [0, -1, view.height]], np.float64):
             polygon = _clipped(polygon, plane)
-        weights = np.array([point[2] for point in polygon])
-        if weights.size and weights.max() > 0:
-            return weights if signed is homography else -weights
-    return np.empty(0)
+        if polygon and max(point[2] for point in polygon) > 0:
+            return np.array(polygon) if signed is homography else -np.array(polygon)
+    return np.empty((0, 3))
+
+
+def _canvas(width: int, height: int) -> np.ndarray:
+    return np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1.0]])
 
 
 def _clipped(polygon: list[np.ndarray], plane: np.ndarray) -> list[np.ndarray]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from . import versions
 
-__all__ = ["SOURCE_FRAME", "HELD", "Key", "add_source_frame", "identity_keys", "steps", "source_curve", "write_keys", "drive", "retarget"]
+__all__ = ["SOURCE_FRAME", "HELD", "Key", "add_source_frame", "identity_keys", "steps", "source_curve", "write_keys", "drive", "drive_expression", "retarget"]
 
 SOURCE_FRAME = "source_frame"
 """Custom property of a sprite's object: the frame of the clip, from 1, that it shows."""
@@ -51,13 +51,13 @@ def write_keys(sprite_object, keys: list[Key]) -> None:
     _fill(curve, keys)
 
 
-def drive(owner, path: str, sprite_object, points: Iterable[Key], *, expression: str = HELD) -> None:
+def drive(owner, path: str, sprite_object, points: Iterable[Key], *, expression: str = HELD, index: int = -1) -> None:
     """Let `owner`'s `path` follow the sprite's clip frame: `points` map frame to value on the driver's own curve.
 
     The expression is a simple one, which runs no Python: it works with auto-run scripts off.
     """
-    owner.driver_remove(path)
-    curve = owner.driver_add(path)
+    owner.driver_remove(path, index)
+    curve = owner.driver_add(path, index)
     for modifier in list(curve.modifiers):
         curve.modifiers.remove(modifier)
     curve.driver.type = "SCRIPTED"
@@ -76,6 +76,12 @@ def steps(values: Iterable[float]) -> list[Key]:
         if not points or points[-1][1] != value:
             points.append((frame - _STEP_LEAD, float(value), "CONSTANT"))
     return points
+
+
+def drive_expression(owner, expression: str) -> None:
+    """Change the expression of all clip-frame drivers of `owner`."""
+    for curve in owner.animation_data.drivers:
+        curve.driver.expression = expression
 
 
 def retarget(owner, sprite_object) -> None:

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Move, turn and scale a sprite in pixels of the frame, exactly, whatever its perspective: a Geometry Nodes group after the bake.
+It must not know how the plane moves by itself.
+
+A point at depth d moves by d / W for a pixel, so that the plane stays a plane and its picture a homography.
+"""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from .lifting import View
+from .timing import drive, steps
+
+__all__ = ["MODIFIER", "add_placement", "placement_inputs", "set_placement", "set_pivots"]
+
+MODIFIER = "Placement"
+_PIVOTS = ("Pivot X", "Pivot Y")
+_OWN_MIDDLE = "Turn around Middle"
+
+
+def add_placement(sprite_object, view: View) -> None:
+    """Give a sprite's object its placement, neutral."""
+    modifier = sprite_object.modifiers.new(MODIFIER, "NODES")
+    modifier.node_group = _group(view)
+    for item in _inputs(modifier.node_group):
+        modifier[item.identifier] = item.default_value
+
+
+def placement_inputs(sprite_object) -> dict[str, str]:
+    """Identifiers of the modifier's inputs by name: Move X, Move Y (px, right and up), Rotation (radians), Scale."""
+    group = sprite_object.modifiers[MODIFIER].node_group
+    return {item.name: item.identifier for item in _inputs(group) if item.name not in (*_PIVOTS, _OWN_MIDDLE)}
+
+
+def set_placement(sprite_object, **values: float) -> None:
+    """Set inputs by name, spaces as underscores and in lower case: `move_x`, `move_y`, `rotation`, `scale`."""
+    modifier = sprite_object.modifiers[MODIFIER]
+    for name, identifier in placement_inputs(sprite_object).items():
+        value = values.get(name.lower().replace(" ", "_"))
+        if value is not None:
+            modifier[identifier] = float(value)
+    sprite_object.update_tag()
+
+
+def set_pivots(sprite_object, middles: np.ndarray | None, view: View) -> None:
+    """Turn and scale around `middles` (T, 2), px of the frame, in each clip frame; None: around the middle of the plane."""
+    modifier = sprite_object.modifiers[MODIFIER]
+    identifiers = {item.name: item.identifier for item in _inputs(modifier.node_group)}
+    for axis, name in enumerate(_PIVOTS):
+        path = f'modifiers["{MODIFIER}"]["{identifiers[name]}"]'
+        sprite_object.driver_remove(path)
+        if middles is not None:
+            lengths = (middles[:, axis] - (view.width, view.height)[axis] / 2) / view.width * (1, -1)[axis]
+            drive(sprite_object, path, sprite_object, steps(lengths))
+    modifier[identifiers[_OWN_MIDDLE]] = middles is None
+
+
+def _inputs(group) -> list:
+    return [item for item in group.interface.items_tree
+            if item.item_type == "SOCKET" and item.in_out == "INPUT" and item.socket_type != "NodeSocketGeometry"]
+
+
+def _group(view: View):
+    """The node group for a frame's width, made once a file."""
+    name = f"Toon Placement {view.width}"
+    return bpy.data.node_groups.get(name) or _Builder(name, view).group
+
+
+class _Builder:
+    """Builds the group: position p (depth 1 at the origin) -> depth d; turn and scale p - c d; add (c + move) d."""
+
+    def __init__(self, name: str, view: View):
+        self.group = bpy.data.node_groups.new(name, "GeometryNodeTree")
+        self.group.is_modifier = True
+        self._width = view.width
+        self._column = 0
+        self._add_sockets()
+        source = self._node("NodeGroupInput")
+        position = self._node("GeometryNodeInputPosition").outputs[0]
+        depth = self._depth(position)
+        pivot = self._pivot(source, position)
+        arm = self._vector("SUBTRACT", position, self._scaled(pivot, depth))
+        turned = self._turned(arm, source)
+        move = self._vector("ADD", pivot, self._move(source))
+        flat = self._vector("ADD", turned, self._scaled(move, depth))
+        self._set_position(source, self._flattened(flat, position))
+
+    def _add_sockets(self) -> None:
+        interface = self.group.interface
+        interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
+        for name, subtype, default in (("Move X", "NONE", 0.0), ("Move Y", "NONE", 0.0), ("Rotation", "ANGLE", 0.0), ("Scale", "NONE", 1.0),
+                                       ("Pivot X", "NONE", 0.0), ("Pivot Y", "NONE", 0.0)):
+            socket = interface.new_socket(name, in_out="INPUT", socket_type="NodeSocketFloat")
+            socket.default_value, socket.subtype = default, subtype
+            socket.hide_in_modifier = name in _PIVOTS
+        middle = interface.new_socket(_OWN_MIDDLE, in_out="INPUT", socket_type="NodeSocketBool")
+        middle.default_value, middle.hide_in_modifier = True, True
+        interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+
+    def _depth(self, position):
+        """How deep a point lies, in units of the object's own depth: the origin is at 1, the camera at z = 1."""
+        return self._math("SUBTRACT", 1.0, self._split(position)[2])
+
+    def _pivot(self, source, position):
+        """Middle of the four corners, which is the canvas's middle, as seen at depth 1; or the given one."""
+        statistic = self._node("GeometryNodeAttributeStatistic")
+        statistic.data_type = "FLOAT_VECTOR"
+        self._link(source.outputs["Geometry"], statistic.inputs["Geometry"])
+        self._link(position, next(socket for socket in statistic.inputs if socket.name == "Attribute" and socket.type == "VECTOR"))
+        middle = next(socket for socket in statistic.outputs if socket.name == "Mean" and socket.type == "VECTOR")
+        parts = self._split(middle)
+        # A canvas that reaches behind the camera may have its middle there: stay in front.
+        depth = self._math("MAXIMUM", self._math("SUBTRACT", 1.0, parts[2]), 1e-3)
+        own = self._join(self._math("DIVIDE", parts[0], depth), self._math("DIVIDE", parts[1], depth))
+        switch = self._node("GeometryNodeSwitch")
+        switch.input_type = "VECTOR"
+        self._link(source.outputs[_OWN_MIDDLE], switch.inputs["Switch"])
+        self._link(self._join(source.outputs["Pivot X"], source.outputs["Pivot Y"]), switch.inputs["False"])
+        self._link(own, switch.inputs["True"])
+        return switch.outputs[0]
+
+    def _turned(self, arm, source):
+        rotate = self._node("ShaderNodeVectorRotate")
+        rotate.rotation_type = "Z_AXIS"
+        self._link(arm, rotate.inputs["Vector"])
+        self._link(source.outputs["Rotation"], rotate.inputs["Angle"])
+        return self._scaled(rotate.outputs[0], source.outputs["Scale"])
+
+    def _move(self, source):
+        return self._join(*(self._math("DIVIDE", source.outputs[name], float(self._width)) for name in ("Move X", "Move Y")))
+
+    def _flattened(self, flat, position):
+        """x and y of the new place, the old z: scaling must not change the depth."""
+        x, y, _ = self._split(flat)
+        return self._join(x, y, self._split(position)[2])
+
+    def _set_position(self, source, position) -> None:
+        setter = self._node("GeometryNodeSetPosition")
+        self._link(source.outputs["Geometry"], setter.inputs["Geometry"])
+        self._link(position, setter.inputs["Position"])
+        self._link(setter.outputs[0], self._node("NodeGroupOutput").inputs[0])
+
+    def _node(self, kind: str):
+        node = self.group.nodes.new(kind)
+        self._column += 1
+        node.location = (self._column * 180, 0)
+        return node
+
+    def _link(self, value, socket) -> None:
+        if isinstance(value, float):
+            socket.default_value = value
+        else:
+            self.group.links.new(value, socket)
+
+    def _math(self, operation: str, a, b):
+        node = self._node("ShaderNodeMath")
+        node.operation = operation
+        self._link(a, node.inputs[0])
+        self._link(b, node.inputs[1])
+        return node.outputs[0]
+
+    def _vector(self, operation: str, a, b):
+        node = self._node("ShaderNodeVectorMath")
+        node.operation = operation
+        self._link(a, node.inputs[0])
+        self._link(b, node.inputs[1])
+        return node.outputs[0]
+
+    def _scaled(self, vector, factor):
+        node = self._node("ShaderNodeVectorMath")
+        node.operation = "SCALE"
+        self._link(vector, node.inputs[0])
+        self._link(factor, node.inputs["Scale"])
+        return node.outputs[0]
+
+    def _split(self, vector):
+        node = self._node("ShaderNodeSeparateXYZ")
+        self._link(vector, node.inputs[0])
+        return node.outputs
+
+    def _join(self, x, y, z=0.0):
+        node = self._node("ShaderNodeCombineXYZ")
+        for socket, value in zip(node.inputs, (x, y, z), strict=True):
+            self._link(value, socket)
+        return node.outputs[0]
