@@ -19,6 +19,7 @@ __all__ = ["ExposureSheet", "canvas_of", "exposure_sheet"]
 
 _CANDIDATES = 8  # drawings that a new hold is aligned with: the nearest by thumbnail
 _AREA_RANGE = 0.4  # log of the area: a sprite that repeats a drawing is about as large, as far as mattes can tell
+_GROWN = 0.1  # log of the scale at which blurs stop being comparable
 _MARGIN = 8 / 360  # of the frame's height: transparent border of a canvas, where a matte may still grow
 _FREEDOM = 1 / 8  # of a drawing's size: how far the middle of the canvas may lie from its own
 _SMOOTH = 3.0  # frames, sigma: longer than a drawing on twos or threes, shorter than a step
@@ -57,15 +58,19 @@ class _Group:
         return replace(self, poses=self.poses | {t: normalized(own @ pose) for t, own in other.poses.items()})
 
 
-def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report) -> ExposureSheet:
+def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, front: np.ndarray | None = None) -> ExposureSheet:
     """The sheet of one sprite from frames, uint8 (T, h, w, 3) RGB, and its alphas (T, h, w), uint8 0..255 or float 0..1.
 
-    At about 360 lines. `report` is only asked whether to stop; its steps are the caller's.
+    At about 360 lines. `front`, like the alphas: what lies before the sprite; nothing is concluded from there. `report` is
+    only asked whether to stop; its steps are the caller's.
     """
     scale = np.float32(1 / 255 if alphas.dtype == np.uint8 else 1)
     ground = ground_of(frames, alphas, scale)
-    look = map_ordered(lambda t: view_of(t, frames[t], alphas[t] * scale, ground), range(len(frames)))
-    views = list(_polled(look, report))
+
+    def look(t: int) -> View | None:
+        return view_of(t, frames[t], alphas[t] * scale, ground, None if front is None else front[t] * scale)
+
+    views = list(_polled(map_ordered(look, range(len(frames))), report))
     links = list(_polled(map_ordered(lambda t: _alike(views[t], views[t + 1], ground, HOLD), range(len(frames) - 1)), report))
     runs = _runs(views, links)
     holds = [hold for found in _polled(map_ordered(lambda run: _holds(views, run, links), runs), report) for hold in found]
@@ -108,18 +113,38 @@ def _runs(views: list[View | None], links: list[Likeness | None]) -> list[list[i
 def _holds(views: list[View], run: list[int], links: list[Likeness]) -> list[_Group]:
     """The run as it is, if all of it is like its clearest frame; a slow change, invisible from frame to frame, splits it."""
     middle = max(run, key=lambda t: views[t].clearness)
-    reference, poses = views[middle], {middle: np.eye(3)}
-    for direction in (1, -1):
-        t, pose = middle, np.eye(3)
-        while t + direction in run:
-            step = links[t].homography if direction > 0 else np.linalg.inv(links[t - 1].homography)
-            likeness = compare(reference, views[t + direction], [step @ pose], HOLD)
-            if likeness is None:
-                break
-            t, pose = t + direction, likeness.homography
-            poses[t] = pose
+    forth, back = range(middle + 1, run[-1] + 1), range(middle - 1, run[0] - 1, -1)
+    poses = {middle: np.eye(3)} | _follow(views, links, middle, forth) | _follow(views, links, middle, back)
     before, after = [t for t in run if t < min(poses)], [t for t in run if t > max(poses)]
-    return [*(_holds(views, before, links) if before else ()), _Group(reference, poses), *(_holds(views, after, links) if after else ())]
+    return [*(_holds(views, before, links) if before else ()), _Group(views[middle], poses),
+            *(_holds(views, after, links) if after else ())]
+
+
+def _follow(views: list[View], links: list[Likeness], start: int, times: range) -> dict[int, np.ndarray]:
+    """Poses from frame `start` to each of the frames next to it, as far as they look like it.
+
+    Where it has grown, shrunk or left the picture too much to be compared, the last frame that was like it stands in.
+    """
+    key, key_pose, last, pose, poses = start, np.eye(3), start, np.eye(3), {}
+    for t in times:
+        step = links[last].homography if t > last else np.linalg.inv(links[t].homography)
+        likeness = compare(views[key], views[t], [step @ pose @ np.linalg.inv(key_pose)], HOLD)
+        if likeness is None and key != last and _gone(views[key], pose @ np.linalg.inv(key_pose)):
+            key, key_pose = last, pose
+            likeness = compare(views[key], views[t], [step], HOLD)
+        if likeness is None:
+            break
+        last, pose = t, normalized(likeness.homography @ key_pose)
+        poses[t] = pose
+    return poses
+
+
+def _gone(view: View, pose: np.ndarray) -> bool:
+    """Whether a pose shows the view at another size, or less than two thirds of its points."""
+    height, width = view.picture.shape[:2]
+    x, y = project(pose, view.points + view.origin).T
+    shown = (x > 0) & (y > 0) & (x < width - 1) & (y < height - 1)
+    return abs(np.log(np.hypot(pose[0, 0], pose[1, 0]))) > _GROWN or shown.mean() < 2 / 3
 
 
 def _cycles(holds: list[_Group], ground: float, report: Report) -> list[_Group]:

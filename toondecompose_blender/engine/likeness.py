@@ -17,13 +17,14 @@ __all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "View", "compare", "correlate
 
 _SMALLEST = 12  # px: less than this is dirt, not a sprite
 _SOLID = 0.8  # alpha: through less one sees the background, which moves
+_TRACE = 0.1  # alpha: more than that in front of the sprite hides it
 _PAD = 24  # px around the sprite's box that the gradients cover: the reach of the coarse alignment
 _POINTS = 1500
 _BLURS = (3.0, 1.0)  # px: the first finds the place, the second the sub-pixel
 _SOFT = 0.8  # px of blur before colors are compared: resampled line art then differs by a few levels only
 _SEEN = 14.0  # levels, mean of 5 x 5 px: a difference that the eye sees
 _SATURATED = 60.0  # levels: one wild pixel must not count as many
-_TURN, _ZOOM = 0.35, 0.3  # radians, log scale: more is not the same drawing any more
+_ZOOM = 0.7  # log of the scale: of a sprite that small little is to be seen
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class View:
 
     frame: int
     picture: np.ndarray  # uint8 (h, w, 3)
+    open: np.ndarray  # uint8 (h, w), 255 where nothing in front may hide the sprite
     origin: np.ndarray  # int (2,)
     mask: np.ndarray  # uint8 0/1 crop
     solid: np.ndarray  # uint8 0/1 crop: the part of it that nothing shines through
@@ -44,7 +46,7 @@ class View:
     slack: int  # px that the outline may be wrong: 3, less for thin sprites
     center: np.ndarray  # float64 (2,), frame px
     area: float
-    cut: bool  # touches the frame's border
+    cut: bool  # touches the frame's border or what is in front
 
     @property
     def clearness(self) -> tuple[bool, float, int]:
@@ -93,14 +95,19 @@ def ground_of(frames: np.ndarray, alphas: np.ndarray, scale: float) -> float:
     return max((128.0, 0.0, 255.0), key=lambda ground: float(np.abs(shades - ground).mean()) if len(shades) else 0.0)
 
 
-def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float) -> View | None:
-    """The sprite with this alpha, float32 (h, w) 0..1, in a picture, uint8 (h, w, 3) RGB; None where it is not to be seen."""
+def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, front: np.ndarray | None = None) -> View | None:
+    """The sprite with this alpha, float32 (h, w) 0..1, in a picture, uint8 (h, w, 3) RGB; None where it is not to be seen.
+
+    `front`, like alpha, is what lies before it.
+    """
     mask = (alpha > 0.5).astype(np.uint8)
     area = int(mask.sum())
     if area < _SMALLEST:
         return None
     x, y, width, height = cv2.boundingRect(mask)
-    cut = x == 0 or y == 0 or x + width == mask.shape[1] or y + height == mask.shape[0]
+    hidden = np.zeros_like(mask) if front is None else cv2.dilate((front > _TRACE).astype(np.uint8), np.ones((7, 7), np.uint8))
+    cut = x == 0 or y == 0 or x + width == mask.shape[1] or y + height == mask.shape[0] or bool((mask & hidden).any())
+    mask &= 1 - hidden
     left, top = max(0, x - _PAD), max(0, y - _PAD)
     crop = np.s_[top:y + height + _PAD, left:x + width + _PAD]
     mask, solid = mask[crop], (alpha[crop] > _SOLID).astype(np.uint8)
@@ -109,11 +116,12 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float) -
     depth = cv2.distanceTransform(cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 3)[1:-1, 1:-1]
     slack = int(np.clip(round(0.35 * float(depth.max())), 1, 3))
     core = (depth > slack).astype(np.uint8)
-    points = salient_points(gradients(laid, blur=_BLURS[1]), count=_POINTS, cell=16, mask=cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0)
+    near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) & (1 - cv2.dilate(hidden[crop], np.ones((5, 5), np.uint8)))
+    points = salient_points(gradients(laid, blur=_BLURS[1]), count=_POINTS, cell=16, mask=near > 0)
     inside = core[points[:, 1].astype(int), points[:, 0].astype(int)] > 0
     moments = cv2.moments(mask, binaryImage=True)
     center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
-    return View(frame, picture, np.array([left, top]), mask, solid, core, gray, laid, points, points[inside],
+    return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid, core, gray, laid, points, points[inside],
                 _thumbnail(laid, mask, center, area), slack, center + (left, top), float(area), cut)
 
 
@@ -163,6 +171,7 @@ class _Way:
 
     def __init__(self, a: View, b: View, *, laid: bool, points: np.ndarray):
         self._pictures = (a.laid, b.laid) if laid else (a.gray, b.gray)
+        self.b = b
         self.points = points
 
     @cached_property
@@ -171,7 +180,7 @@ class _Way:
 
 
 def _aligned(way: _Way, start: np.ndarray) -> Alignment | None:
-    """Through the blurs, coarse to fine; None where that fails or bends the sprite too much."""
+    """Through the blurs, coarse to fine; None where that fails or shrinks the sprite away."""
     points = way.points
     model = "similarity" if len(points) >= 100 else "translation"
     found: Alignment | None = None
@@ -180,8 +189,10 @@ def _aligned(way: _Way, start: np.ndarray) -> Alignment | None:
         if found is None:
             return None
         start = found.homography
-    turn = start[0, 0] + 1j * start[1, 0]
-    return found if abs(np.log(abs(turn))) < _ZOOM and abs(np.angle(turn)) < _TURN else None
+        x, y = np.rint(project(translation(*way.b.origin) @ start, points)).astype(int).T
+        inside = (x >= 0) & (y >= 0) & (x < way.b.open.shape[1]) & (y < way.b.open.shape[0])
+        points = points[inside & (way.b.open[y * inside, x * inside] > 0)]
+    return found if abs(np.log(np.hypot(start[0, 0], start[1, 0]))) < _ZOOM else None
 
 
 def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Likeness:
@@ -192,8 +203,7 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     high = np.ceil(np.maximum(outline.max(0), b.origin + b.mask.shape[::-1])).astype(int).clip(low + 1, (width, height))
     size = tuple(int(v) for v in high - low)
     window = translation(*-low) @ homography
-    whole = np.full(a.picture.shape[:2], 255, np.uint8)
-    common = warp_to(whole, window, *size) > 250
+    common = (warp_to(a.open, window, *size) > 250) & (b.open[low[1]:high[1], low[0]:high[0]] > 0)
     moved = [warp_to(255 * part, window @ translation(*a.origin), *size) > 127 for part in (a.mask, a.core, a.solid)]
     own = [_placed(part, b.origin - low, size) > 0 for part in (b.mask, b.core, b.solid)]
     difference = _difference(warp_to(a.picture, window, *size, border=cv2.BORDER_REPLICATE), b.picture[low[1]:high[1], low[0]:high[0]])
