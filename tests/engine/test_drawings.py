@@ -9,7 +9,7 @@ from toondecompose_blender.engine.drawings import ExposureSheet, canvas_of, expo
 from toondecompose_blender.engine.geometry import project, resized, translation
 from toondecompose_blender.engine.report import Silent, Stopped
 
-from .toons import HEIGHT, WIDTH, Shot, character, shoot, walk
+from .toons import HEIGHT, WIDTH, Shot, background, character, shoot, walk
 
 TURN = 2 * np.pi / 8
 
@@ -125,6 +125,34 @@ def test_mattes_that_are_two_pixels_wrong_do_not_change_the_sheet(walkers, seed)
 
     sheet = sheet_of(Shot(shot.frames, np.stack([spoiled(alpha) for alpha in shot.alphas])))
     assert sheet.exposure.tolist() == exposure
+
+
+def test_a_sprite_that_passes_behind_another_keeps_its_sheet(walkers):
+    exposure = [1, 1, 2, 2, 1, 1, 2, 2, 1, 1]
+    shot = shoot(walkers, exposure, walk(10, step=(12, 0)))
+    frames, alphas, front = shot.frames.copy(), shot.alphas.copy(), np.zeros_like(shot.alphas)
+    frames[:, :, 220:270], alphas[:, :, 220:270], front[:, :, 220:270] = (30, 140, 60), 0, 1
+    sheet = exposure_sheet(frames, alphas, report=Silent(), front=front)
+    assert sheet.exposure.tolist() == exposure
+    assert pose_error(sheet, walk(10, step=(12, 0))) < 0.2
+
+
+def test_a_sprite_that_turns_and_grows_is_one_drawing(walkers):
+    poses = []
+    for t in range(10):
+        size, angle = 0.6 * 1.07**t, 0.05 * t
+        turn = size * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        poses.append(np.vstack([np.column_stack([turn, np.array([300, 180]) - turn @ [100, 110]]), [0, 0, 1]]))
+    sheet = sheet_of(shoot(walkers, [1] * 10, np.stack(poses)))
+    assert sheet.exposure.tolist() == [1] * 10
+    assert sheet.references.tolist() == [9] and pose_error(sheet, np.stack(poses)) < 0.2
+
+
+def test_a_plane_wider_than_the_frame_that_slides_through_is_one_drawing():
+    plane = np.dstack([cv2.warpAffine(background(8), translation(-30, -30)[:2], (1000, 300)), np.full((300, 1000), 255, np.uint8)])
+    poses = np.stack([translation(-20 - 22.4 * t, 150) for t in range(14)])
+    sheet = sheet_of(shoot([plane], [1] * 14, poses))
+    assert sheet.exposure.tolist() == [1] * 14 and pose_error(sheet, poses, center=(400, 60)) < 0.5
 
 
 def test_a_clip_without_the_sprite_has_an_empty_sheet():
