@@ -22,7 +22,7 @@ from .layers.plate import Canvas, Plate, build_plate, canvas_of_plane
 from .matting.sprites import Behind, Sighting, solve_drawings
 from .matting.triangulation import Matte
 from .motion import Motion, background_motion
-from .report import Report, ticked
+from .report import Portion, Report, ticked
 from .result import SpriteRecord, finished_result, publish, write_result
 from .settings import Settings
 from .stages import Stage, StageStore, fingerprint
@@ -30,6 +30,7 @@ from .stages import Stage, StageStore, fingerprint
 __all__ = ["decompose"]
 
 STAGES_FOLDER = "stages"
+PARTS = 100                # units of a stage whose own length is not known before
 CUT_DISTANCE = 0.5         # share of the histogram that changes at a cut; judged on the shared clips
 
 
@@ -91,27 +92,36 @@ class _Job:
         for t in _cuts(small):
             self.report.warn("clip.cut", f"The clip seems to cut at frame {t + 1}.", "Decompose each shot alone, by its range of frames.")
 
+    def _whole(self, name: str) -> Portion:
+        """A stage that one call does: it reports for all of it."""
+        self.report.stage(name, PARTS)
+        return Portion(self.report, PARTS)
+
     def _flow(self, stage: Stage) -> None:
-        self.report.stage("Flow", len(self.small) - 1)
-        flow = compute_flow(self.small, method=self.settings.flow, device=self.device, report=self.report)
+        part = self._whole("Flow")
+        flow = compute_flow(self.small, method=self.settings.flow, device=self.device, report=part)
+        part.close()
         stage.save(forward=flow.forward, backward=flow.backward)
 
     def _motion(self, stage: Stage) -> None:
-        self.report.stage("Motion", 1)
-        _save_motion(stage, background_motion(self.small, self.flow, report=self.report))
+        part = self._whole("Motion")
+        _save_motion(stage, background_motion(self.small, self.flow, report=part))
+        part.close()
 
     def _layers(self, stage: Stage) -> None:
-        self.report.stage("Layers", 5)
-        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, report=self.report)
+        part = self._whole("Layers")
+        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, report=part)
+        part.close()
         _save_motion(stage, layers.camera)
         stage.save(alphas=layers.alphas)
 
     def _exposure(self, stage: Stage) -> None:
-        self.report.stage("Exposure", len(self.alphas))
+        self.report.stage("Exposure", PARTS * len(self.alphas))
         for k, alphas in enumerate(self.alphas):
-            sheet = exposure_sheet(self.small, alphas, report=self.report)
+            part = Portion(self.report, PARTS)
+            sheet = exposure_sheet(self.small, alphas, report=part)
             stage.save(**{f"exposure_{k}": sheet.exposure, f"poses_{k}": sheet.poses, f"references_{k}": sheet.references})
-            self.report.step()
+            part.close()
 
     def _plate(self, stage: Stage) -> None:
         self.report.stage("Plate", 1)
@@ -185,13 +195,13 @@ def _full_size_weight(covered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _save_motion(stage: Stage, motion: Motion) -> None:
     stage.save(camera=motion.homographies, alternatives=np.stack([motion.homographies, *motion.alternatives]))
-    stage.save_record({"static": bool(motion.static), "model": motion.model, "confidence": float(motion.confidence)})
+    stage.save_record({"static": bool(motion.static), "model": motion.model, "confidence": float(motion.confidence),
+                       "reference": int(motion.reference)})
 
 
 def _load_motion(stage: Stage) -> Motion:
     record = stage.record()
-    return Motion(homographies=stage.load("camera"), static=record["static"], model=record["model"], confidence=record["confidence"],
-                  alternatives=tuple(stage.load("alternatives")[1:]))
+    return Motion(homographies=stage.load("camera"), alternatives=tuple(stage.load("alternatives")[1:]), **record)
 
 
 def _load_sheet(stage: Stage, k: int) -> ExposureSheet:

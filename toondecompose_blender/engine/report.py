@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
-__all__ = ["Report", "Silent", "Stopped", "ticked"]
+__all__ = ["Report", "Silent", "Portion", "Stopped", "ticked"]
 
 Item = TypeVar("Item")
 
@@ -46,6 +46,37 @@ class Silent:
 
     def artifact(self, kind: str, path: str) -> None:
         pass
+
+
+class Portion:
+    """A part of a stage that reports as if it were one of its own: whatever stages it announces fill `units` of the parent's."""
+
+    def __init__(self, report: Report, units: int):
+        self.report, self.left = report, units
+        self.units, self.total, self.done, self.sent = 0, 1, 0, 0
+
+    def stage(self, name: str, total: int) -> None:
+        # How many stages will come is not known: each takes half of what is left.
+        self.units = (self.left + 1) // 2
+        self.total, self.done, self.sent = max(1, total), 0, 0
+
+    def step(self, count: int = 1) -> None:
+        self.done = min(self.total, self.done + count)
+        due = self.units * self.done // self.total - self.sent
+        self.sent += due
+        self.left -= due
+        self.report.step(due)
+
+    def warn(self, code: str, message: str, remedy: str = "") -> None:
+        self.report.warn(code, message, remedy)
+
+    def artifact(self, kind: str, path: str) -> None:
+        self.report.artifact(kind, path)
+
+    def close(self) -> None:
+        """The part is done: the rest of its units."""
+        self.report.step(self.left)
+        self.left = 0
 
 
 def ticked(items: Iterable[Item], report: Report) -> Iterator[Item]:

@@ -73,7 +73,8 @@ def write_result(folder: Path, drawings: Path, records: list[SpriteRecord], read
         clip=clip, sprites=sprites, device=device, seed=settings.seed, contact_sheet=CONTACT_SHEET, preview=PREVIEW,
         settings={"sprites": settings.sprites, "lines": settings.lines, "preset": settings.preset, "flow": settings.flow, "key": key})
     figures = _pictures_and_figures(folder, decomposition, frames, report)
-    figures |= {"camera": camera.model, "camera_static": bool(camera.static), "camera_residual_px": round(float(camera.confidence), 4)}
+    residual = round(float(camera.confidence), 4) if np.isfinite(camera.confidence) else None
+    figures |= {"camera": camera.model, "camera_static": bool(camera.static), "camera_residual_px": residual}
     files = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     write_manifest(folder, Decomposition(**{**vars(decomposition), "metrics": figures, "files": files}))
 

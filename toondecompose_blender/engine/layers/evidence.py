@@ -124,7 +124,7 @@ def residual_masks(frames: np.ndarray, plate: Plate, prior: np.ndarray, *, prior
     def mask(t: int) -> np.ndarray:
         shown, seen = view(plate, t, width, height)
         evidence = residual_evidence(frames[t], shown, seen)
-        belief = (prior[t] > 0.25).astype(np.float32)
+        belief = (prior[t] > 0.5).astype(np.float32)
         hint = 0.12 * evidence.unseen + prior_trust * (1 - evidence.unseen)
         confidence = 0.6 * evidence.foreground + evidence.background + hint + 1e-4
         value = (0.6 * evidence.foreground + hint * belief + 3e-5) / confidence
