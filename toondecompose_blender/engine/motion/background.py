@@ -14,7 +14,7 @@ from ..geometry import resized
 from ..parallel import map_ordered
 from ..report import Report, ticked
 from .bundle import bundled
-from .candidates import Candidate, candidates
+from .candidates import Candidate, candidates, shared
 from .hypotheses import flow_homographies
 from .links import Measure
 from .motion import Motion
@@ -40,6 +40,7 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
     static = camera_is_static(frames)
     report.stage("motion", count - 1)
     pairs = list(ticked(map_ordered(lambda t: _pair(pictures, flow, t), range(count - 1)), report))
+    pairs = list(map_ordered(lambda t: shared(pictures, pairs, t), range(count - 1)))
     tracks = find_tracks(pairs, list(pictures.few[:-1]), width=pictures.width, height=pictures.height, count=_TRACKS, static=static)
     others = _full_size(pictures, (chained(track.steps, reference) for track in tracks[1:]))
     if static:

@@ -15,13 +15,15 @@ from .models import grid_points
 from .pictures import DEEP, Pictures
 from .search import phase_shifts, voted_shifts
 
-__all__ = ["Candidate", "candidates", "matches"]
+__all__ = ["Candidate", "candidates", "matches", "shared"]
 
 _PEAKS, _DEEP_PEAKS = 3, 3  # shifts searched for: the truth and its neighbours one texture period away
+_LENT = 2  # of each neighbour's candidates
 _SAME = 1.0  # px at 360 lines: closer motions are one
 _TOLERANCE = 0.7  # px: how far a matching edge may sit from where the motion puts it
 _LEVELS = 4.0  # gray levels: matches by noise alone
 _DEEP_LEVELS = 1.5  # gray levels: the same, where the deep blur has averaged the noise away
+_DEEP_MARGIN = 16.0  # px at 360 lines: twice the deep blur
 _LEAST_WITNESSES = 60
 _LEAST_SHARE = 0.02
 
@@ -29,8 +31,8 @@ _LEAST_SHARE = 0.02
 @dataclass(frozen=True)
 class Candidate:
     """`homography` (3, 3), frame -> next frame; `matched` bool (N,): which of the frame's coarse points it explains; `sure` bool
-    (N,): those of them whose surroundings, wider than a repeated window, look the same too; `inside` bool (N,): which stay in
-    the frame."""
+    (N,): those of them whose surroundings, wider than a repeated window, look the same too; `inside` bool (N,): which are
+    in both frames, well away from the border."""
 
     homography: np.ndarray
     inside: np.ndarray
@@ -43,11 +45,29 @@ def candidates(pictures: Pictures, t: int, proposals: list[np.ndarray]) -> list[
 
     Rest is always among them.  Order: rest, proposals, correlation.
     """
-    grid = grid_points(pictures.width, pictures.height)
-    found = [_verified(pictures, t, np.eye(3))]
     refined = [_sharpened(pictures, t, proposal) for proposal in proposals]
     refined += [_settled(pictures, t, shift) for shift in _searched_shifts(pictures, t)]
-    for homography in refined:
+    return _with_new(pictures, t, [_verified(pictures, t, np.eye(3))], refined)
+
+
+def shared(pictures: Pictures, pairs: list[list[Candidate]], t: int) -> list[Candidate]:
+    """The candidates of pair t, and the best of its neighbours' tried here too: motion seldom changes at once.
+
+    `pairs`: the candidates of all pairs, each as `candidates` gave them.
+    """
+    lent = []
+    for neighbour in (t - 1, t + 1):
+        if 0 <= neighbour < len(pairs):
+            best = sorted(pairs[neighbour][1:], key=lambda candidate: -int(candidate.sure.sum()))[:_LENT]
+            lent += [_sharpened(pictures, t, candidate.homography) for candidate in best]
+    return _with_new(pictures, t, pairs[t], lent)
+
+
+def _with_new(pictures: Pictures, t: int, known: list[Candidate], homographies: list[np.ndarray | None]) -> list[Candidate]:
+    """`known` and those of the homographies that are new, possible and found in the pictures."""
+    grid = grid_points(pictures.width, pictures.height)
+    found = list(known)
+    for homography in homographies:
         if homography is None or not _plausible(homography, grid, pictures.width, pictures.height):
             continue
         if any(np.linalg.norm(project(homography, grid) - project(other.homography, grid), axis=1).max() < _SAME * pictures.height / 360
@@ -72,9 +92,17 @@ def _verified(pictures: Pictures, t: int, homography: np.ndarray) -> Candidate:
     matched = matches(pictures, t, t + 1, points, homography)
     image = project(homography, points.astype(np.float64))
     centre = (DEEP - 1) / 2
-    deep = _same(pictures.deep[t], pictures.deep[t + 1], (points - centre) / DEEP, (image - centre) / DEEP, _TOLERANCE / DEEP, _DEEP_LEVELS)
-    inside = (image >= 0).all(1) & (image[:, 0] < pictures.width) & (image[:, 1] < pictures.height)
-    return Candidate(homography, inside, matched, matched & deep)
+    here, there = (points - centre) / DEEP, (image - centre) / DEEP
+    colors = zip(pictures.deep[t], pictures.deep[t + 1], strict=True)
+    deep = np.logical_and.reduce([_same(early, late, here, there, _TOLERANCE / DEEP, _DEEP_LEVELS) for early, late in colors])
+    inside = _well_inside(points, pictures) & _well_inside(image, pictures)
+    return Candidate(homography, inside, matched & inside, matched & deep & inside)
+
+
+def _well_inside(points: np.ndarray, pictures: Pictures) -> np.ndarray:
+    """Which points (N, 2) are so far from the border that the deep blur does not reach over it: bool (N,)."""
+    margin = _DEEP_MARGIN * pictures.height / 360
+    return (points >= margin).all(1) & (points[:, 0] < pictures.width - margin) & (points[:, 1] < pictures.height - margin)
 
 
 def _same(early: Gradients, late: Gradients, points: np.ndarray, image: np.ndarray, tolerance: float, noise: float) -> np.ndarray:

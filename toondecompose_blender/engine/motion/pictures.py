@@ -24,7 +24,7 @@ _CELL = 20  # px at 360 lines
 @dataclass(frozen=True)
 class Pictures:
     """`factor`: working size / clip size (1 or less).  Per frame: `gray` uint8 (h, w), `fine` and `coarse` gradients,
-    `deep` ones of a picture `DEEP` times smaller, `points` (N, 2) for precise and `few` (n, 2) for coarse work, in px of the
+    `deep` ones of red, green and blue, `DEEP` times smaller, `points` (N, 2) for precise and `few` (n, 2) for coarse work, in px of the
     working size."""
 
     factor: float
@@ -33,7 +33,7 @@ class Pictures:
     gray: tuple[np.ndarray, ...]
     fine: tuple[Gradients, ...]
     coarse: tuple[Gradients, ...]
-    deep: tuple[Gradients, ...]
+    deep: tuple[tuple[Gradients, ...], ...]
     points: tuple[np.ndarray, ...]
     few: tuple[np.ndarray, ...]
 
@@ -48,12 +48,12 @@ def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None) -> Pictures:
     scale = max(0.6, size[1] / 360)
 
     def prepared(t: int) -> tuple:
-        gray = cv2.cvtColor(frames[t], cv2.COLOR_RGB2GRAY)
-        if factor < 1:
-            gray = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
+        frame = frames[t] if factor == 1 else cv2.resize(frames[t], size, interpolation=cv2.INTER_AREA)
+        gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
         fine, coarse = gradients(gray, blur=_FINE), gradients(gray, blur=_COARSE * scale)
         smaller = (max(8, size[0] // DEEP), max(8, size[1] // DEEP))
-        deep = gradients(cv2.resize(gray.astype(np.float32), smaller, interpolation=cv2.INTER_AREA), blur=_DEEPER * scale)
+        tiny = cv2.resize(frame.astype(np.float32), smaller, interpolation=cv2.INTER_AREA)
+        deep = tuple(gradients(channel, blur=_DEEPER * scale) for channel in cv2.split(tiny))
         mask = None if masks is None else cv2.resize(masks[t], size, interpolation=cv2.INTER_NEAREST) > 0
         points, few = (salient_points(fine, count=number, cell=round(_CELL * scale), mask=mask) for number in (_POINTS, _FEW))
         return gray, fine, coarse, deep, points, few

@@ -37,12 +37,15 @@ def phase_shifts(first: np.ndarray, second: np.ndarray, count: int) -> list[np.n
     return shifts
 
 
-def voted_shifts(first: Gradients, second: Gradients, count: int) -> list[np.ndarray]:
-    """The `count` whole-pixel shifts under which most of what two blurred pictures share looks the same, as (x, y) in px."""
-    height, width = first.value.shape
+def voted_shifts(first: tuple[Gradients, ...], second: tuple[Gradients, ...], count: int) -> list[np.ndarray]:
+    """The `count` whole-pixel shifts under which most of what two blurred pictures share looks the same, as (x, y) in px.
+
+    The pictures are given as their color channels; all of them must agree.
+    """
+    height, width = first[0].value.shape
     reach = (int(width * _REACH[0]), int(height * _REACH[1]))
-    slope = np.maximum(_LEVELS, _TOLERANCE * np.hypot(first.x, first.y)).astype(np.float32)
-    votes = _votes(first.value, second.value, slope, *reach)
+    tolerance = np.stack([np.maximum(_LEVELS, _TOLERANCE * np.hypot(c.x, c.y)) for c in first], -1).astype(np.float32)
+    votes = _votes(np.stack([c.value for c in first], -1), np.stack([c.value for c in second], -1), tolerance, *reach)
     shifts = []
     for _ in range(count):
         y, x = np.unravel_index(np.argmax(votes), votes.shape)
@@ -54,7 +57,7 @@ def voted_shifts(first: Gradients, second: Gradients, count: int) -> list[np.nda
 @njit(nogil=True, cache=True)
 def _votes(first, second, tolerance, reach_x, reach_y):
     """Share of the voters inside both pictures that agree, for every shift; -1 where too few are inside."""
-    height, width = first.shape
+    height, width, channels = first.shape
     result = np.full((2 * reach_y + 1, 2 * reach_x + 1), -1.0, np.float32)
     voters = ((height + _STEP - 1) // _STEP) * ((width + _STEP - 1) // _STEP)
     for dy in range(-reach_y, reach_y + 1):
@@ -69,8 +72,10 @@ def _votes(first, second, tolerance, reach_x, reach_y):
                     if u < 0 or u >= width:
                         continue
                     inside += 1
-                    if abs(second[v, u] - first[y, x]) < tolerance[y, x]:
-                        agree += 1
+                    same = True
+                    for c in range(channels):
+                        same &= abs(second[v, u, c] - first[y, x, c]) < tolerance[y, x, c]
+                    agree += same
             if inside >= _LEAST_SHARED * voters:
                 result[dy + reach_y, dx + reach_x] = agree / inside
     return result

@@ -16,7 +16,7 @@ __all__ = ["Track", "chained", "find_tracks"]
 _CELLS = (16, 9)
 _BORDER = 0.12  # of the frame: left, right and top (the bottom often holds the actors)
 _BORDER_WEIGHT = 30.0  # against 144 cells: the border is background in most shots; engine design S2 counts it lightly
-_JUMP_WEIGHT, _LARGEST_JUMP = 0.5, 20.0  # cells a px of changed velocity (at 360 lines); shakes and whips pay no more
+_JUMP_COST, _FAR_JUMP = 0.25, 30.0  # share of a pair's best score, paid in full from so many px (at 360 lines) of changed velocity
 _SURE_WEIGHT = 0.8  # what repeats matches under many motions, surroundings under one
 _LEAST_SHARED = 0.4  # of the points: a motion that keeps fewer inside the frame is believed less
 _LEAST_CELLS = 2.0  # on average: below it a track is noise
@@ -94,7 +94,7 @@ def _best_path(pairs: list[list[Candidate]], scores: list[np.ndarray], width: in
     total, back = scores[0], []
     for t in range(1, len(pairs)):
         jump = np.abs(moves[t][:, None] - moves[t - 1][None]).sum(-1)
-        reached = total[None] - _JUMP_WEIGHT * np.minimum(_LARGEST_JUMP, jump)
+        reached = total[None] - _JUMP_COST * scores[t].max() * np.minimum(1, jump / _FAR_JUMP)
         back.append(reached.argmax(1))
         total = scores[t] + reached.max(1)
     path = [int(total.argmax())]
