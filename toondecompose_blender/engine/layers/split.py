@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..geometry import relative
+from ..geometry import normalized, relative
 from ..report import Report, Silent
 from .edgels import find_edgels
 from .ownership import build_graph
-from .proposals import propose_motions
+from .proposals import Proposals, propose_motions
+from .split_agreement import measure_agreement
 from .split_merge import attached, merged_to, ordered
 from .split_search import find_layers, open_space
 from .supervoxels import build_supervoxels
@@ -21,6 +22,7 @@ __all__ = ["Split", "split_sprites"]
 
 SURPLUS = 3             # layers found beyond the sprites asked for, then merged (engine note 3c)
 MOST_SPRITES = 8
+RIVALS = 2              # other proposals tried as the background of a moving camera
 WORTHWHILE = 0.04       # share of the first energy that a sprite must save to be one (engine note 3c)
 
 
@@ -48,12 +50,31 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     report.step()
     proposals = propose_motions(edgels, voxels, frames, flow, steps)
     report.step()
-    space = open_space(proposals, build_graph(voxels, edgels), background=0, static=static)
-    layers = find_layers(space, (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
+    graph = build_graph(voxels, edgels)
+    found = [find_layers(open_space(proposals, graph, measure_agreement(voxels, poses), background=background, static=static),
+                         (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
+             for background, poses in _backgrounds(proposals, camera, static)]
+    layers = min(found, key=lambda layers: layers.energy.of(layers.labels))
     count = sprites or _worthwhile(layers.trail)
     layers = ordered(attached(merged_to(attached(layers, edgels), count), edgels))
     report.step()
     return Split(layers.labels.astype(np.uint8)[voxels.labels], count, np.stack(layers.motions), layers.trail)
+
+
+def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list[tuple[int, np.ndarray]]:
+    """Proposals that may be the background's, with plane -> frame poses: the camera's, and those that explain more of the clip."""
+    result = [(0, camera)]
+    unexplained = [(proposals.edgels.weight * cost[:, 0]).sum() for cost in proposals.costs]
+    for number in np.argsort(unexplained, kind="stable"):
+        motion = proposals.motions[number]
+        if static or unexplained[number] >= unexplained[0] or len(result) > RIVALS:
+            break
+        if np.isfinite(motion).all():
+            poses = [np.eye(3)]
+            for step in motion:
+                poses.append(normalized(step @ poses[-1]))
+            result.append((int(number), np.stack(poses)))
+    return result
 
 
 def _worthwhile(trail: tuple[float, ...]) -> int:

@@ -13,6 +13,7 @@ from .ownership import Conflicts, Energy, Graph, build_conflicts, components_of,
 from .ownership_moves import expanded, relaxed, swept
 from .proposals import Proposals
 from .proposals_fit import fit_motion
+from .split_agreement import Agreement
 
 __all__ = ["Layers", "Space", "open_space", "find_layers"]
 
@@ -20,6 +21,7 @@ SPRITE_CAP = 0.5        # an edgel of a sprite costs at most half of one of the 
 POTTS = 0.05            # a unit of border between two labels (engine note 3c)
 BORDER_STATIC, BORDER_MOVING = 0.3, 0.05    # a border px of a sprite (engine note 3c)
 POOR_GAIN = 0.012       # share of the first energy below which a motion is no reason for a layer (engine note 3c)
+FOR, AGAINST = 0.15, 0.1    # a pixel that agrees with the background of a moving camera, or disagrees with any (measured)
 REFITS = 2
 
 
@@ -55,15 +57,16 @@ class Space:
         return Energy(self.graph, self.conflicts, ownership, unary, POTTS)
 
 
-def open_space(proposals: Proposals, graph: Graph, *, background: int, static: bool) -> Space:
-    """The search space with proposal number `background` as the motion of layer 0."""
+def open_space(proposals: Proposals, graph: Graph, agreement: Agreement, *, background: int, static: bool) -> Space:
+    """The search space with proposal number `background` as the motion of layer 0, and the pieces' `agreement` with it."""
     edgels, voxels = proposals.edgels, proposals.voxels
     return Space(
         proposals, graph,
         tuple(edge_table(graph, edgels, cost, 1.0) for cost in proposals.costs),
         tuple(edge_table(graph, edgels, cost, SPRITE_CAP) for cost in proposals.costs),
         build_conflicts(voxels, proposals.motions[background]), background,
-        np.zeros(voxels.count), (BORDER_STATIC if static else BORDER_MOVING) * voxels.border)
+        AGAINST * agreement.against,
+        BORDER_STATIC * voxels.border if static else BORDER_MOVING * voxels.border + FOR * agreement.for_)
 
 
 def find_layers(space: Space, count: int, *, forced: bool) -> Layers:

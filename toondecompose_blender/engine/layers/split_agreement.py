@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How well each piece agrees with the whole clip's background: seen through the camera, do other frames show the same there?
+It knows the camera and colors; it must not know proposals or labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from ..geometry import relative
+from ..parallel import map_ordered
+from .supervoxels import Supervoxels
+
+__all__ = ["Agreement", "measure_agreement"]
+
+VIEWS = 12              # other frames, spread over the clip, that a frame is compared with
+FEWEST_VIEWS = 4        # of them that must show a place before it counts
+ALIKE = 8               # color distance to the 3x3 range up to which two frames show the same
+TEXTURED = 40           # contrast of a 3x3 window that agrees by chance hardly ever
+MOSTLY = 0.5            # share of views from which agreeing counts for the background
+SELDOM = 0.3            # share of views below which disagreeing counts against it
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Pixels of each piece that speak `for_` and `against` its being background, weighted 0..1: float64 (n,)."""
+    for_: np.ndarray
+    against: np.ndarray
+
+
+def measure_agreement(voxels: Supervoxels, camera: np.ndarray) -> Agreement:
+    """The agreement of each piece under `camera` float64 (T, 3, 3), background plane -> frame."""
+    frames = len(voxels.sharp)
+    views = np.unique(np.linspace(0, frames - 1, VIEWS + 1).round().astype(int))
+
+    def votes(t: int) -> np.ndarray:
+        seen, same = np.zeros((2, *voxels.labels.shape[1:]), np.uint8)
+        for s in views[views != t]:
+            _compare(voxels.sharp[t], voxels.low[s], voxels.high[s], relative(camera[t], camera[s]), seen, same)
+        share = same / np.maximum(seen, 1)
+        texture = np.clip((voxels.high[t].astype(np.int16) - voxels.low[t]).max(2) / TEXTURED, 0, 1)
+        known = seen >= min(FEWEST_VIEWS, len(views) - 1)
+        pro = known * texture * np.clip((share - MOSTLY) / (1 - MOSTLY), 0, 1)
+        contra = known * np.clip((SELDOM - share) / SELDOM, 0, 1)
+        return np.stack([np.bincount(voxels.labels[t].ravel(), votes.ravel(), voxels.count) for votes in (pro, contra)])
+
+    total = np.zeros((2, voxels.count))
+    for counted in map_ordered(votes, range(frames)):
+        total += counted
+    return Agreement(*total)
+
+
+@numba.njit(nogil=True, cache=True)
+def _compare(sharp, low, high, homography, seen, same):
+    """Count (in place) the pixels that another frame shows, and those of them that it shows alike."""
+    h, w = seen.shape
+    for y in range(h):
+        for x in range(w):
+            z = homography[2, 0] * x + homography[2, 1] * y + homography[2, 2]
+            u = int(np.floor((homography[0, 0] * x + homography[0, 1] * y + homography[0, 2]) / z + 0.5))
+            v = int(np.floor((homography[1, 0] * x + homography[1, 1] * y + homography[1, 2]) / z + 0.5))
+            if u < 0 or v < 0 or u >= w or v >= h:
+                continue
+            seen[y, x] += 1
+            distance = 0
+            for c in range(3):
+                value = np.int32(sharp[y, x, c])
+                distance = max(distance, np.int32(low[v, u, c]) - value, value - np.int32(high[v, u, c]))
+            if distance <= ALIKE:
+                same[y, x] += 1
