@@ -19,8 +19,8 @@ import bpy
 from .protocol import SceneError, SettingsError, ToonError
 from .scene import rendering
 from .scene.baking import BAKES
+from .scene.blending import BLENDINGS
 from .scene.importing import import_result
-from .scene.stage import BLENDINGS
 
 __all__ = ["main", "register", "unregister"]
 

@@ -10,15 +10,14 @@ from dataclasses import dataclass
 import bpy
 
 from ..protocol import SceneError
-from . import baking, placement, stacking, stage
+from . import baking, drawings, placement, stacking, stage
+from . import blending as mixing
 from .loading import Result, Source, load_result
-from .materials import drive_drawings, new_material
 from .planes import new_plane
+from .sprites import JOB_ID, SPRITE_ID
 from .timing import add_source_frame
 
-__all__ = ["JOB_ID", "SPRITE_ID", "Imported", "import_result"]
-
-JOB_ID, SPRITE_ID = "toondecompose_job", "toondecompose_sprite"
+__all__ = ["Imported", "import_result"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,6 @@ def _build(result: Result, *, bake: str, blending: str, name: str) -> Imported:
     scene = stage.new_stage(result.decomposition.clip)
     if name:
         scene.name = name
-    stage.set_blending(scene, blending)
     collection = bpy.data.collections.new(scene.name)
     collection[JOB_ID] = str(result.folder)
     scene.collection.children.link(collection)
@@ -61,6 +59,7 @@ def _build(result: Result, *, bake: str, blending: str, name: str) -> Imported:
     for sprite_object in objects:
         collection.objects.link(sprite_object)
     stacking.stack(scene, objects)
+    mixing.set_blending(scene, blending)
     return Imported(scene.name, collection.name, tuple(sprite_object.name for sprite_object in objects), tuple(warnings))
 
 
@@ -76,9 +75,7 @@ def _sprite_object(source: Source, scene, bake: str, warnings: list[str]):
     except SceneError as refusal:
         warnings.append(str(refusal))
         baking.bake(sprite_object, "shape-keys", view)
-    material = new_material(sprite_object.name, source.drawings)
-    sprite_object.data.materials.append(material)
-    drive_drawings(material, sprite_object, source.drawings, list(sprite.exposure), list(sprite.opacity))
+    drawings.dress(sprite_object, source)
     return sprite_object
 
 

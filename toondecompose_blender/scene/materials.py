@@ -15,12 +15,16 @@ from pathlib import Path
 import bpy
 
 from . import versions
+from .colors import linear_group, new_color_group
 from .loading import Sequence
+from .nodes import add_node
 from .timing import drive, steps
 
-__all__ = ["COLOR_NODE", "DRAWING_NODE", "new_material", "drive_drawings", "image_of", "color_group_of"]
+__all__ = ["COLOR_NODE", "DRAWING_NODE", "new_material", "new_sequence_node", "drive_drawings", "drive_sequence", "set_linear",
+           "image_of", "color_group_of"]
 
 DRAWING_NODE, COLOR_NODE, EXPOSURE_NODE = "Drawing", "Color", "Exposure"
+_LINEAR_NODE = "Scene Linear"
 # The drawing is the node's one frame; Blender clamps the scene frame to it before it adds the offset, so only the offset counts.
 _ONE_FRAME = 1
 
@@ -35,10 +39,10 @@ def new_material(name: str, drawings: Sequence):
         material.cycles.emission_sampling = "NONE"
     tree = material.node_tree
     tree.nodes.clear()
-    drawing = _drawing_node(tree, drawings.first, DRAWING_NODE)
-    color = _node(tree, "ShaderNodeGroup", COLOR_NODE, (0, 0))
-    color.node_tree = _new_color_group(f"{name} Color")
-    exposure = _node(tree, "ShaderNodeValue", EXPOSURE_NODE, (0, -320))
+    drawing = new_sequence_node(tree, drawings.first, DRAWING_NODE)
+    color = add_node(tree, "ShaderNodeGroup", COLOR_NODE, (0, 0))
+    color.node_tree = new_color_group(f"{name} Color")
+    exposure = add_node(tree, "ShaderNodeValue", EXPOSURE_NODE, (0, -320))
     exposure.outputs[0].default_value = 1.0
     tree.links.new(drawing.outputs["Color"], color.inputs["Color"])
     tree.links.new(drawing.outputs["Alpha"], color.inputs["Alpha"])
@@ -46,20 +50,31 @@ def new_material(name: str, drawings: Sequence):
     return material
 
 
-def drive_drawings(material, sprite_object, drawings: Sequence, exposure: list[int], opacity: list[float]) -> None:
-    """Let the sprite's clip frame choose the drawing by its exposure sheet (1-based, 0: hidden) and the opacity (empty: 1)."""
-    # A hidden frame keeps the drawing before it: nothing to load, nothing to see.
-    shown, numbers = 1, []
-    for drawing in exposure:
-        shown = drawing or shown
-        numbers.append(drawings.numbers[shown - 1] - _ONE_FRAME)
-    opacity = opacity or [1.0] * len(exposure)
-    visible = [share if drawing else 0.0 for drawing, share in zip(exposure, opacity, strict=True)]
-    tree = material.node_tree
+def drive_drawings(material, sprite_object, numbers: list[int], opacity: list[float]) -> None:
+    """Let the sprite's clip frame choose the drawing and its opacity: `numbers[f - 1]` is the number of frame f's file."""
+    drive_sequence(material.node_tree, sprite_object, numbers)
+    drive(material.node_tree, f'nodes["{EXPOSURE_NODE}"].outputs[0].default_value', sprite_object, steps(opacity))
+
+
+def drive_sequence(tree, sprite_object, numbers: list[int]) -> None:
+    """Let the sprite's clip frame choose the file of every image sequence in a node tree."""
     for node in tree.nodes:
         if node.type == "TEX_IMAGE":
-            drive(tree, f'nodes["{node.name}"].image_user.frame_offset', sprite_object, steps(numbers))
-    drive(tree, f'nodes["{EXPOSURE_NODE}"].outputs[0].default_value', sprite_object, steps(visible))
+            drive(tree, f'nodes["{node.name}"].image_user.frame_offset', sprite_object, steps(number - _ONE_FRAME for number in numbers))
+
+
+def set_linear(material, linear: bool) -> None:
+    """Turn the sprite's display values into scene-linear light, or leave them as they are."""
+    tree = material.node_tree
+    node = tree.nodes.get(_LINEAR_NODE)
+    if linear and node is None:
+        node = add_node(tree, "ShaderNodeGroup", _LINEAR_NODE, (120, 120))
+        node.node_tree = linear_group()
+        tree.links.new(tree.nodes[COLOR_NODE].outputs["Color"], node.inputs[0])
+        tree.links.new(node.outputs[0], tree.nodes["Light"].inputs["Color"])
+    elif not linear and node is not None:
+        tree.nodes.remove(node)
+        tree.links.new(tree.nodes[COLOR_NODE].outputs["Color"], tree.nodes["Light"].inputs["Color"])
 
 
 def image_of(material):
@@ -72,16 +87,10 @@ def color_group_of(material):
     return material.node_tree.nodes[COLOR_NODE]
 
 
-def _node(tree, kind: str, name: str, location: tuple[float, float]):
-    node = tree.nodes.new(kind)
-    node.name = node.label = name
-    node.location = location
-    return node
-
-
-def _drawing_node(tree, path: Path, name: str):
-    node = _node(tree, "ShaderNodeTexImage", name, (-320, 0))
-    node.image = _new_sequence(path)
+def new_sequence_node(tree, path: Path, name: str, *, image=None):
+    """A node that shows a numbered file of a sequence, transparent outside; `image` shares one that is there already."""
+    node = add_node(tree, "ShaderNodeTexImage", name, (-400, 0))
+    node.image = image or _new_sequence(path)
     node.interpolation, node.extension, node.projection = "Linear", "CLIP", "FLAT"
     user = node.image_user
     user.frame_duration, user.frame_start, user.frame_offset = _ONE_FRAME, 1, 0
@@ -102,12 +111,12 @@ def _new_sequence(path: Path):
 
 def _add_shader(tree, color, exposure) -> None:
     """Emission where the drawing is, nothing where it is not; alpha times what the exposure sheet leaves of it."""
-    seen = _node(tree, "ShaderNodeMath", "Seen", (240, -160))
+    seen = add_node(tree, "ShaderNodeMath", "Seen", (240, -160))
     seen.operation = "MULTIPLY"
-    emission = _node(tree, "ShaderNodeEmission", "Light", (240, 0))
-    clear = _node(tree, "ShaderNodeBsdfTransparent", "Clear", (240, 120))
-    mix = _node(tree, "ShaderNodeMixShader", "Cover", (460, 0))
-    output = _node(tree, "ShaderNodeOutputMaterial", "Output", (660, 0))
+    emission = add_node(tree, "ShaderNodeEmission", "Light", (240, 0))
+    clear = add_node(tree, "ShaderNodeBsdfTransparent", "Clear", (240, 120))
+    mix = add_node(tree, "ShaderNodeMixShader", "Cover", (460, 0))
+    output = add_node(tree, "ShaderNodeOutputMaterial", "Output", (660, 0))
     links = tree.links
     links.new(color.outputs["Alpha"], seen.inputs[0])
     links.new(exposure.outputs[0], seen.inputs[1])
@@ -116,44 +125,3 @@ def _add_shader(tree, color, exposure) -> None:
     links.new(clear.outputs[0], mix.inputs[1])
     links.new(emission.outputs[0], mix.inputs[2])
     links.new(mix.outputs[0], output.inputs["Surface"])
-
-
-def _new_color_group(name: str):
-    """Hue, saturation, value -> curves -> tint, and opacity on the alpha: neutral as it is made."""
-    group = bpy.data.node_groups.new(name, "ShaderNodeTree")
-    _add_color_sockets(group.interface)
-    source = _node(group, "NodeGroupInput", "In", (-500, 0))
-    shift = _node(group, "ShaderNodeHueSaturation", "Hue Saturation Value", (-280, 0))
-    curves = _node(group, "ShaderNodeRGBCurve", "Curves", (-80, 0))
-    tint = _node(group, "ShaderNodeMix", "Tint", (220, 0))
-    tint.data_type, tint.blend_type = "RGBA", "MULTIPLY"
-    tint.inputs["Factor"].default_value = 1.0
-    fade = _node(group, "ShaderNodeMath", "Opacity", (220, -260))
-    fade.operation = "MULTIPLY"
-    target = _node(group, "NodeGroupOutput", "Out", (440, 0))
-    links = group.links
-    links.new(source.outputs["Color"], shift.inputs["Color"])
-    for socket in ("Hue", "Saturation", "Value"):
-        links.new(source.outputs[socket], shift.inputs[socket])
-    links.new(shift.outputs["Color"], curves.inputs["Color"])
-    tint_a, tint_b = (socket for socket in tint.inputs if socket.type == "RGBA")
-    links.new(curves.outputs["Color"], tint_a)
-    links.new(source.outputs["Tint"], tint_b)
-    links.new(next(socket for socket in tint.outputs if socket.type == "RGBA"), target.inputs["Color"])
-    links.new(source.outputs["Alpha"], fade.inputs[0])
-    links.new(source.outputs["Opacity"], fade.inputs[1])
-    links.new(fade.outputs[0], target.inputs["Alpha"])
-    return group
-
-
-def _add_color_sockets(interface) -> None:
-    for name, kind, default, highest in (
-            ("Color", "NodeSocketColor", (0.0, 0.0, 0.0, 1.0), None), ("Alpha", "NodeSocketFloat", 1.0, 1.0),
-            ("Hue", "NodeSocketFloat", 0.5, 1.0), ("Saturation", "NodeSocketFloat", 1.0, 2.0), ("Value", "NodeSocketFloat", 1.0, 2.0),
-            ("Tint", "NodeSocketColor", (1.0, 1.0, 1.0, 1.0), None), ("Opacity", "NodeSocketFloat", 1.0, 1.0)):
-        socket = interface.new_socket(name, in_out="INPUT", socket_type=kind)
-        socket.default_value = default
-        if highest is not None:
-            socket.min_value, socket.max_value = 0.0, highest
-    interface.new_socket("Color", in_out="OUTPUT", socket_type="NodeSocketColor")
-    interface.new_socket("Alpha", in_out="OUTPUT", socket_type="NodeSocketFloat")

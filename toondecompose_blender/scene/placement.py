@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 
 from .lifting import View
+from .nodes import Graph
 from .timing import drive, steps
 
 __all__ = ["MODIFIER", "add_placement", "placement_inputs", "set_placement", "set_pivots"]
@@ -68,24 +69,24 @@ def _group(view: View):
     return bpy.data.node_groups.get(name) or _Builder(name, view).group
 
 
-class _Builder:
+class _Builder(Graph):
     """Builds the group: position p (depth 1 at the origin) -> depth d; turn and scale p - c d; add (c + move) d."""
 
     def __init__(self, name: str, view: View):
         self.group = bpy.data.node_groups.new(name, "GeometryNodeTree")
         self.group.is_modifier = True
-        self._width = view.width
-        self._column = 0
+        super().__init__(self.group)
+        self._width = float(view.width)
         self._add_sockets()
-        source = self._node("NodeGroupInput")
-        position = self._node("GeometryNodeInputPosition").outputs[0]
-        depth = self._depth(position)
+        source = self.node("NodeGroupInput")
+        position = self.node("GeometryNodeInputPosition").outputs[0]
+        # The object's origin is at depth 1, the camera at z = 1.
+        depth = self.math("SUBTRACT", 1.0, self.split(position)[2])
         pivot = self._pivot(source, position)
-        arm = self._vector("SUBTRACT", position, self._scaled(pivot, depth))
-        turned = self._turned(arm, source)
-        move = self._vector("ADD", pivot, self._move(source))
-        flat = self._vector("ADD", turned, self._scaled(move, depth))
-        self._set_position(source, self._flattened(flat, position))
+        arm = self.vector("SUBTRACT", position, self.vector("SCALE", pivot, depth))
+        target = self.vector("ADD", pivot, self._move(source))
+        flat = self.vector("ADD", self._turned(arm, source), self.vector("SCALE", target, depth))
+        self._set_position(source, flat, position)
 
     def _add_sockets(self) -> None:
         interface = self.group.interface
@@ -99,89 +100,38 @@ class _Builder:
         middle.default_value, middle.hide_in_modifier = True, True
         interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
 
-    def _depth(self, position):
-        """How deep a point lies, in units of the object's own depth: the origin is at 1, the camera at z = 1."""
-        return self._math("SUBTRACT", 1.0, self._split(position)[2])
-
     def _pivot(self, source, position):
         """Middle of the four corners, which is the canvas's middle, as seen at depth 1; or the given one."""
-        statistic = self._node("GeometryNodeAttributeStatistic")
+        statistic = self.node("GeometryNodeAttributeStatistic")
         statistic.data_type = "FLOAT_VECTOR"
-        self._link(source.outputs["Geometry"], statistic.inputs["Geometry"])
-        self._link(position, next(socket for socket in statistic.inputs if socket.name == "Attribute" and socket.type == "VECTOR"))
+        self.link(source.outputs["Geometry"], statistic.inputs["Geometry"])
+        self.link(position, next(socket for socket in statistic.inputs if socket.name == "Attribute" and socket.type == "VECTOR"))
         middle = next(socket for socket in statistic.outputs if socket.name == "Mean" and socket.type == "VECTOR")
-        parts = self._split(middle)
+        x, y, z = self.split(middle)
         # A canvas that reaches behind the camera may have its middle there: stay in front.
-        depth = self._math("MAXIMUM", self._math("SUBTRACT", 1.0, parts[2]), 1e-3)
-        own = self._join(self._math("DIVIDE", parts[0], depth), self._math("DIVIDE", parts[1], depth))
-        switch = self._node("GeometryNodeSwitch")
+        depth = self.math("MAXIMUM", self.math("SUBTRACT", 1.0, z), 1e-3)
+        own = self.join(self.math("DIVIDE", x, depth), self.math("DIVIDE", y, depth))
+        switch = self.node("GeometryNodeSwitch")
         switch.input_type = "VECTOR"
-        self._link(source.outputs[_OWN_MIDDLE], switch.inputs["Switch"])
-        self._link(self._join(source.outputs["Pivot X"], source.outputs["Pivot Y"]), switch.inputs["False"])
-        self._link(own, switch.inputs["True"])
+        self.link(source.outputs[_OWN_MIDDLE], switch.inputs["Switch"])
+        self.link(self.join(source.outputs["Pivot X"], source.outputs["Pivot Y"]), switch.inputs["False"])
+        self.link(own, switch.inputs["True"])
         return switch.outputs[0]
 
-    def _turned(self, arm, source):
-        rotate = self._node("ShaderNodeVectorRotate")
-        rotate.rotation_type = "Z_AXIS"
-        self._link(arm, rotate.inputs["Vector"])
-        self._link(source.outputs["Rotation"], rotate.inputs["Angle"])
-        return self._scaled(rotate.outputs[0], source.outputs["Scale"])
-
     def _move(self, source):
-        return self._join(*(self._math("DIVIDE", source.outputs[name], float(self._width)) for name in ("Move X", "Move Y")))
+        return self.join(*(self.math("DIVIDE", source.outputs[name], self._width) for name in ("Move X", "Move Y")))
 
-    def _flattened(self, flat, position):
+    def _turned(self, arm, source):
+        rotate = self.node("ShaderNodeVectorRotate")
+        rotate.rotation_type = "Z_AXIS"
+        self.link(arm, rotate.inputs["Vector"])
+        self.link(source.outputs["Rotation"], rotate.inputs["Angle"])
+        return self.vector("SCALE", rotate.outputs[0], source.outputs["Scale"])
+
+    def _set_position(self, source, flat, position) -> None:
         """x and y of the new place, the old z: scaling must not change the depth."""
-        x, y, _ = self._split(flat)
-        return self._join(x, y, self._split(position)[2])
-
-    def _set_position(self, source, position) -> None:
-        setter = self._node("GeometryNodeSetPosition")
-        self._link(source.outputs["Geometry"], setter.inputs["Geometry"])
-        self._link(position, setter.inputs["Position"])
-        self._link(setter.outputs[0], self._node("NodeGroupOutput").inputs[0])
-
-    def _node(self, kind: str):
-        node = self.group.nodes.new(kind)
-        self._column += 1
-        node.location = (self._column * 180, 0)
-        return node
-
-    def _link(self, value, socket) -> None:
-        if isinstance(value, float):
-            socket.default_value = value
-        else:
-            self.group.links.new(value, socket)
-
-    def _math(self, operation: str, a, b):
-        node = self._node("ShaderNodeMath")
-        node.operation = operation
-        self._link(a, node.inputs[0])
-        self._link(b, node.inputs[1])
-        return node.outputs[0]
-
-    def _vector(self, operation: str, a, b):
-        node = self._node("ShaderNodeVectorMath")
-        node.operation = operation
-        self._link(a, node.inputs[0])
-        self._link(b, node.inputs[1])
-        return node.outputs[0]
-
-    def _scaled(self, vector, factor):
-        node = self._node("ShaderNodeVectorMath")
-        node.operation = "SCALE"
-        self._link(vector, node.inputs[0])
-        self._link(factor, node.inputs["Scale"])
-        return node.outputs[0]
-
-    def _split(self, vector):
-        node = self._node("ShaderNodeSeparateXYZ")
-        self._link(vector, node.inputs[0])
-        return node.outputs
-
-    def _join(self, x, y, z=0.0):
-        node = self._node("ShaderNodeCombineXYZ")
-        for socket, value in zip(node.inputs, (x, y, z), strict=True):
-            self._link(value, socket)
-        return node.outputs[0]
+        x, y, _ = self.split(flat)
+        setter = self.node("GeometryNodeSetPosition")
+        self.link(source.outputs["Geometry"], setter.inputs["Geometry"])
+        self.link(self.join(x, y, self.split(position)[2]), setter.inputs["Position"])
+        self.link(setter.outputs[0], self.node("NodeGroupOutput").inputs[0])

@@ -7,7 +7,7 @@ from __future__ import annotations
 from .planes import set_depth
 from .stage import set_camera_range
 
-__all__ = ["stack", "stacked"]
+__all__ = ["stack"]
 
 # Depth of the front-most sprite's middle; only ratios matter.
 _FRONT = 10.0
@@ -26,8 +26,3 @@ def stack(scene, objects: list) -> None:
         reached = depth * far
     if objects:
         set_camera_range(scene, nearest, reached)
-
-
-def stacked(objects) -> list:
-    """The sprites' objects back to front."""
-    return sorted(objects, key=lambda sprite_object: sprite_object.location.z)

@@ -10,10 +10,7 @@ from ..protocol import Clip
 from . import versions
 from .lifting import View
 
-__all__ = ["BLENDINGS", "new_stage", "view_of", "set_blending", "set_exact_rendering", "set_camera_range"]
-
-BLENDINGS = ("display", "linear")
-"""How layers mix: on display values like the engine (exact), or in scene-linear light like other 3D."""
+__all__ = ["new_stage", "view_of", "set_exact_rendering", "set_camera_range"]
 
 # lens = sensor width makes the focal length equal to the frame's width, whatever its value; 36 mm is Blender's default.
 _SENSOR = 36.0
@@ -32,23 +29,12 @@ def new_stage(clip: Clip):
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
     _add_camera(scene, clip)
     set_exact_rendering(scene)
-    set_blending(scene, "display")
     return scene
 
 
 def view_of(scene) -> View:
     """The frame that the scene's sprites were built for; halving the render size does not change it."""
     return View(scene.render.resolution_x, scene.render.resolution_y)
-
-
-def set_blending(scene, blending: str) -> None:
-    """Set the scene's color management for "display" (exact) or "linear" (mixes with 3D, lights and view transforms)."""
-    scene.display_settings.display_device = "sRGB"
-    scene.view_settings.view_transform = "Raw" if blending == "display" else "Standard"
-    scene.view_settings.look = "None"
-    scene.view_settings.exposure, scene.view_settings.gamma = 0.0, 1.0
-    scene.view_settings.use_curve_mapping = False
-    scene["toondecompose_blending"] = blending
 
 
 def set_exact_rendering(scene) -> None:
