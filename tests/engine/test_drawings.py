@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Exposure sheets of drawn characters are exact: holds, cycles, small changes, borders, bad mattes; canvases hold every drawing."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -123,7 +125,7 @@ def test_mattes_that_are_two_pixels_wrong_do_not_change_the_sheet(walkers, seed)
         ragged = cv2.GaussianBlur(rng.normal(0, 9, mask.shape).astype(np.float32), (0, 0), 2) * (wide - narrow)
         return np.clip(cv2.GaussianBlur((wide if rng.random() < 0.5 else narrow) * np.float32(1), (0, 0), 1.2) + 0.25 * ragged, 0, 1)
 
-    sheet = sheet_of(Shot(shot.frames, np.stack([spoiled(alpha) for alpha in shot.alphas])))
+    sheet = sheet_of(replace(shot, alphas=np.stack([spoiled(alpha) for alpha in shot.alphas])))
     assert sheet.exposure.tolist() == exposure
 
 
@@ -155,6 +157,17 @@ def test_a_plane_wider_than_the_frame_that_slides_through_is_one_drawing():
     assert sheet.exposure.tolist() == [1] * 14 and pose_error(sheet, poses, center=(400, 60)) < 0.5
 
 
+@pytest.mark.parametrize("pan", [0, 6])
+def test_mattes_with_background_in_their_gaps_do_no_harm_where_the_background_is_known(walkers, pan):
+    exposure = [k // 2 % 3 + 1 for k in range(12)]
+    shot = shoot(walkers, exposure, walk(12), pan=pan)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25))
+    alphas = np.stack([cv2.morphologyEx(alpha, cv2.MORPH_CLOSE, disc) for alpha in shot.alphas])
+    assert alphas.sum() > 1.02 * shot.alphas.sum()
+    sheet = exposure_sheet(shot.frames, alphas, report=Silent(), behind=shot.behind.__getitem__)
+    assert sheet.exposure.tolist() == exposure
+
+
 def test_a_clip_without_the_sprite_has_an_empty_sheet():
     shot = shoot([], [0] * 4, walk(4))
     sheet = sheet_of(shot)
@@ -163,7 +176,7 @@ def test_a_clip_without_the_sprite_has_an_empty_sheet():
 
 def test_alphas_in_bytes_give_the_same_sheet_with_one_thread_and_with_two(walkers, monkeypatch):
     shot = shoot(walkers, each([2, 2, 2]), walk(6))
-    in_bytes = Shot(shot.frames, np.rint(shot.alphas * 255).astype(np.uint8))
+    in_bytes = replace(shot, alphas=np.rint(shot.alphas * 255).astype(np.uint8))
     sheets = []
     for threads in ("1", "2"):
         monkeypatch.setenv("TOONDECOMPOSE_THREADS", threads)
@@ -226,7 +239,8 @@ def test_a_border_that_cuts_the_sprite_does_not_shrink_its_canvas(walkers):
     shot = shoot(walkers, [1] * 5, poses)
     sheet = sheet_of(shot)
     canvas = canvas_of(sheet, in_bytes(shot), width=WIDTH, height=HEIGHT)
-    whole = canvas_of(sheet_of(Shot(shot.frames[:2], shot.alphas[:2])), in_bytes(shot)[:2], width=WIDTH, height=HEIGHT)
+    uncut = replace(shot, frames=shot.frames[:2], alphas=shot.alphas[:2])
+    whole = canvas_of(sheet_of(uncut), in_bytes(uncut), width=WIDTH, height=HEIGHT)
     assert abs(canvas.width - whole.width) <= 3 and abs(canvas.height - whole.height) <= 3
 
 

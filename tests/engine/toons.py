@@ -17,6 +17,7 @@ _FINE = 3  # drawn larger, then averaged: antialiased as real line art is
 class Shot:
     frames: np.ndarray  # uint8 (T, h, w, 3)
     alphas: np.ndarray  # float32 (T, h, w)
+    behind: np.ndarray  # uint8 (T, h, w, 3): without the character
 
 
 def background(seed: int = 3) -> np.ndarray:
@@ -71,10 +72,11 @@ def shoot(drawings: list[np.ndarray], exposure: list[int], poses: np.ndarray, *,
           jpeg: int = 0, seed: int = 0) -> Shot:
     """Film the drawings: `exposure` 1-based (0: absent), `poses` (T, 3, 3) drawing -> frame, the background pans `pan` px a frame."""
     rng = np.random.default_rng(seed)
-    wall, frames, alphas = background(), [], []
+    wall, frames, alphas, behind = background(), [], [], []
     for t, (number, pose) in enumerate(zip(exposure, poses, strict=True)):
         move = np.array([[1, 0, -20 - pan * t % 380], [0, 1, -40 - 5 * np.sin(t / 5)]])
         picture = cv2.warpAffine(wall, move, (WIDTH, HEIGHT)).astype(np.float32)
+        behind.append(picture.astype(np.uint8))
         alpha = np.zeros((HEIGHT, WIDTH), np.float32)
         if number:
             rgba = drawings[number - 1].astype(np.float32)
@@ -87,7 +89,7 @@ def shoot(drawings: list[np.ndarray], exposure: list[int], poses: np.ndarray, *,
             picture = cv2.imdecode(cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, jpeg])[1], cv2.IMREAD_COLOR)
         frames.append(picture)
         alphas.append(alpha)
-    return Shot(np.stack(frames), np.stack(alphas))
+    return Shot(np.stack(frames), np.stack(alphas), np.stack(behind))
 
 
 def walk(count: int, *, start: tuple[float, float] = (60, 60), step: tuple[float, float] = (4.3, 0.4), zoom: float = 0.0) -> np.ndarray:

@@ -4,7 +4,9 @@ and the canvas on which its drawings lie. It asks `likeness` about pairs of fram
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +18,8 @@ from .parallel import map_ordered
 from .report import Report
 
 __all__ = ["ExposureSheet", "canvas_of", "exposure_sheet"]
+
+Item = TypeVar("Item")
 
 _CANDIDATES = 8  # drawings that a new hold is aligned with: the nearest by thumbnail
 _AREA_RANGE = 0.4  # log of the area: a sprite that repeats a drawing is about as large, as far as mattes can tell
@@ -58,17 +62,20 @@ class _Group:
         return replace(self, poses=self.poses | {t: normalized(own @ pose) for t, own in other.poses.items()})
 
 
-def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, front: np.ndarray | None = None) -> ExposureSheet:
+def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, front: np.ndarray | None = None,
+                   behind: Callable[[int], np.ndarray] | None = None) -> ExposureSheet:
     """The sheet of one sprite from frames, uint8 (T, h, w, 3) RGB, and its alphas (T, h, w), uint8 0..255 or float 0..1.
 
-    At about 360 lines. `front`, like the alphas: what lies before the sprite; nothing is concluded from there. `report` is
-    only asked whether to stop; its steps are the caller's.
+    At about 360 lines. `front`, like the alphas: what lies before the sprite; nothing is concluded from there. `behind`
+    gives frame t as it would be without the sprite, uint8 (h, w, 3): alphas that hold pieces of it then do no harm.
+    `report` is only asked whether to stop; its steps are the caller's.
     """
     scale = np.float32(1 / 255 if alphas.dtype == np.uint8 else 1)
     ground = ground_of(frames, alphas, scale)
 
     def look(t: int) -> View | None:
-        return view_of(t, frames[t], alphas[t] * scale, ground, None if front is None else front[t] * scale)
+        return view_of(t, frames[t], alphas[t] * scale, ground, front=None if front is None else front[t] * scale,
+                       behind=None if behind is None else behind(t))
 
     views = list(_polled(map_ordered(look, range(len(frames))), report))
     links = list(_polled(map_ordered(lambda t: _alike(views[t], views[t + 1], ground, HOLD), range(len(frames) - 1)), report))
@@ -77,7 +84,7 @@ def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, fr
     return _sheet(_cycles(holds, ground, report), len(frames))
 
 
-def _polled(results, report: Report):
+def _polled(results: Iterable[Item], report: Report) -> Iterator[Item]:
     """The results; between them the artist may stop the work."""
     for result in results:
         report.step(0)

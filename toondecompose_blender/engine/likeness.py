@@ -17,6 +17,7 @@ __all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "View", "compare", "correlate
 
 _SMALLEST = 12  # px: less than this is dirt, not a sprite
 _SOLID = 0.8  # alpha: through less one sees the background, which moves
+_SAME = 7.2  # levels: less is what a known background explains; engine design S7
 _TRACE = 0.1  # alpha: more than that in front of the sprite hides it
 _PAD = 24  # px around the sprite's box that the gradients cover: the reach of the coarse alignment
 _POINTS = 1500
@@ -38,6 +39,7 @@ class View:
     mask: np.ndarray  # uint8 0/1 crop
     solid: np.ndarray  # uint8 0/1 crop: the part of it that nothing shines through
     core: np.ndarray  # uint8 0/1 crop: inside the solid part and away from its outline, where the matte's errors do not reach
+    plain: np.ndarray  # uint8 0/1 crop: looks like what is behind; a matte that has it may be wrong
     gray: np.ndarray  # uint8 crop
     laid: np.ndarray  # uint8 crop: the sprite, gray, laid on a plain ground
     points: np.ndarray  # float32 (N, 2), crop px
@@ -95,10 +97,11 @@ def ground_of(frames: np.ndarray, alphas: np.ndarray, scale: float) -> float:
     return max((128.0, 0.0, 255.0), key=lambda ground: float(np.abs(shades - ground).mean()) if len(shades) else 0.0)
 
 
-def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, front: np.ndarray | None = None) -> View | None:
+def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *, front: np.ndarray | None = None,
+            behind: np.ndarray | None = None) -> View | None:
     """The sprite with this alpha, float32 (h, w) 0..1, in a picture, uint8 (h, w, 3) RGB; None where it is not to be seen.
 
-    `front`, like alpha, is what lies before it.
+    `front`, like alpha, is what lies before it; `behind`, like the picture, what would be seen without it.
     """
     mask = (alpha > 0.5).astype(np.uint8)
     area = int(mask.sum())
@@ -116,12 +119,14 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, f
     depth = cv2.distanceTransform(cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 3)[1:-1, 1:-1]
     slack = int(np.clip(round(0.35 * float(depth.max())), 1, 3))
     core = (depth > slack).astype(np.uint8)
+    plain = np.zeros_like(mask) if behind is None else (difference(picture[crop], behind[crop]) < _SAME).astype(np.uint8)
     near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) & (1 - cv2.dilate(hidden[crop], np.ones((5, 5), np.uint8)))
     points = salient_points(gradients(laid, blur=_BLURS[1]), count=_POINTS, cell=16, mask=near > 0)
-    inside = core[points[:, 1].astype(int), points[:, 0].astype(int)] > 0
+    inside = (core & (1 - plain))[points[:, 1].astype(int), points[:, 0].astype(int)] > 0
     moments = cv2.moments(mask, binaryImage=True)
     center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
-    return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid, core, gray, laid, points, points[inside],
+    return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid & (1 - plain), core, plain, gray, laid,
+                points, points[inside],
                 _thumbnail(laid, mask, center, area), slack, center + (left, top), float(area), cut)
 
 
@@ -204,16 +209,17 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     size = tuple(int(v) for v in high - low)
     window = translation(*-low) @ homography
     common = (warp_to(a.open, window, *size) > 250) & (b.open[low[1]:high[1], low[0]:high[0]] > 0)
-    moved = [warp_to(255 * part, window @ translation(*a.origin), *size) > 127 for part in (a.mask, a.core, a.solid)]
-    own = [_placed(part, b.origin - low, size) > 0 for part in (b.mask, b.core, b.solid)]
-    difference = _difference(warp_to(a.picture, window, *size, border=cv2.BORDER_REPLICATE), b.picture[low[1]:high[1], low[0]:high[0]])
-    core = moved[1] & own[1] & common
+    moved = [warp_to(255 * part, window @ translation(*a.origin), *size) > 127 for part in (a.mask, a.core, a.solid, a.plain)]
+    own = [_placed(part, b.origin - low, size) > 0 for part in (b.mask, b.core, b.solid, b.plain)]
+    change = difference(warp_to(a.picture, window, *size, border=cv2.BORDER_REPLICATE), b.picture[low[1]:high[1], low[0]:high[0]])
     slack = np.ones((2 * min(a.slack, b.slack) + 3,) * 2, np.uint8)
+    passing = moved[3] & own[3] & (change > _SAME)  # the background, seen through a hole that the mattes miss
+    core = moved[1] & own[1] & common & (cv2.dilate(passing.astype(np.uint8), slack) == 0)
     near = [cv2.dilate(part.astype(np.uint8), slack) > 0 for part in (moved[0], own[0])]
     far = ((moved[2] & ~near[1]) | (own[2] & ~near[0])) & common
     union = int(((moved[0] | own[0]) & common).sum())
     return Likeness(homography, inliers, int((moved[0] & own[0] & common).sum()) / max(1, union),
-                    _count(difference, core), _count(difference, far) / max(1, union), min(a.slack, b.slack))
+                    _count(change, core), _count(change, far) / max(1, union), min(a.slack, b.slack))
 
 
 def _placed(part: np.ndarray, offset: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -222,7 +228,7 @@ def _placed(part: np.ndarray, offset: np.ndarray, size: tuple[int, int]) -> np.n
     return whole
 
 
-def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """How far each picture lies outside the range of the other's 3 x 3 neighborhood: a shift of a pixel is no difference."""
     a, b = cv2.GaussianBlur(a, (0, 0), _SOFT), cv2.GaussianBlur(b, (0, 0), _SOFT)
     near = np.ones((3, 3), np.uint8)
@@ -233,5 +239,5 @@ def _difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.minimum(worst, _SATURATED)
 
 
-def _count(difference: np.ndarray, zone: np.ndarray) -> int:
-    return int(((cv2.blur(difference * zone, (5, 5)) > _SEEN) & zone).sum())
+def _count(change: np.ndarray, zone: np.ndarray) -> int:
+    return int(((cv2.blur(change * zone, (5, 5)) > _SEEN) & zone).sum())
