@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Movies through OpenCV: the true number of frames, and frames in order without seeking (which is inexact in most formats).
+"""Movies through OpenCV: read in order with their true number of frames (seeking is inexact in most formats), and written.
 Knows nothing of folders or ranges of frames."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from pathlib import Path
@@ -11,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..protocol import ClipError
+from ..protocol import ClipError, EngineError
 
-__all__ = ["Movie"]
+__all__ = ["Movie", "MovieWriter"]
 
 _KEPT_BYTES = 64 << 20  # decoded frames kept for readers that look back a little
 _DEFAULT_FPS = 24.0  # film's, where the file does not say
@@ -73,3 +74,37 @@ class Movie:
 
 def _damaged(what: str) -> ClipError:
     return ClipError("clip.damaged", what, "Export the movie again, or as a folder of PNG frames.")
+
+
+class MovieWriter:
+    """An MP4 file written frame by frame, whole or not at all; the same frames give the same bytes.
+
+    Use it in a `with` block.  Odd sizes lose their last row or column.  Raises `EngineError` engine.movie, engine.disk_full.
+    """
+
+    def __init__(self, path: Path, width: int, height: int, *, fps: float):
+        self.path, self.width, self.height = Path(path), width // 2 * 2, height // 2 * 2
+        self._temporary = self.path.with_name(self.path.name + ".tmp.mp4")
+        # MPEG-4 part 2: the one encoder that is in every build of OpenCV.
+        code = cv2.VideoWriter_fourcc(*"mp4v")
+        self._writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, code, fps, (self.width, self.height))
+        if not self._writer.isOpened():
+            raise EngineError("engine.movie", f"{self.path} cannot be written.",
+                              "Check that the folder exists and that you may write to it.")
+
+    def __enter__(self) -> MovieWriter:
+        return self
+
+    def write(self, picture: np.ndarray) -> None:
+        """Add a frame, (height, width, 3) uint8 RGB."""
+        self._writer.write(cv2.cvtColor(np.ascontiguousarray(picture[:self.height, :self.width]), cv2.COLOR_RGB2BGR))
+
+    def __exit__(self, kind, error, trace) -> None:
+        self._writer.release()
+        if kind is None and self._temporary.exists() and self._temporary.stat().st_size:
+            os.replace(self._temporary, self.path)
+            return
+        self._temporary.unlink(missing_ok=True)
+        if kind is None:
+            raise EngineError("engine.disk_full", f"The disk is full: {self.path} could not be written.",
+                              "Free some space and start again; finished stages are kept.")
