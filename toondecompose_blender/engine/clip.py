@@ -148,6 +148,11 @@ class ClipReader:
         return tuple(self._frames[self._start : self._start + self.count])
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """The source's own number of each frame."""
+        return tuple(self._numbers)
+
+    @property
     def warnings(self) -> tuple[Warned, ...]:
         """Gaps, transparency and files left out, as messages."""
         found = list(self._warnings)
