@@ -4,5 +4,6 @@ It turns frames and flow into homographies; it must not know about plates, matte
 
 from .background import background_motion, refine_motion
 from .motion import Motion
+from .rigid import rigid_motion
 
-__all__ = ["Motion", "background_motion", "refine_motion"]
+__all__ = ["Motion", "background_motion", "refine_motion", "rigid_motion"]

@@ -11,7 +11,7 @@ import numpy as np
 from ..geometry import normalized, relative
 from .ladder import choose_family
 from .links import STEPS, Measure, frame_pairs, measure_links
-from .models import Family, grid_points, restricted
+from .models import Family, box_grid, grid_points, restricted
 from .posegraph import Link, disagreement, solve_graph
 from .tracks import chained
 
@@ -33,9 +33,14 @@ class Bundle:
 
 
 def bundled(measure: Measure, homographies: np.ndarray, reference: int, *, family: Family | None = None,
-            steps: tuple[int, ...] = STEPS) -> Bundle:
-    """Refine `homographies` (T, 3, 3) by links and a robust pose graph; `family` None: chosen from the pictures."""
-    count = len(homographies)
+            rounds: list[list[tuple[int, int]]] | None = None) -> Bundle:
+    """Refine `homographies` (T, 3, 3) by links and a robust pose graph; `family` None: chosen from the pictures.
+
+    `rounds`: which frame pairs to link, from near to far (None: all pairs of `STEPS`); each round starts from the graph of those
+    before.
+    """
+    if rounds is None:
+        rounds = [frame_pairs(len(homographies), step) for step in STEPS]
     if family is None:
         family = choose_family(measure, homographies)
     measure = replace(measure, family=family)
@@ -43,8 +48,8 @@ def bundled(measure: Measure, homographies: np.ndarray, reference: int, *, famil
     if family == "identity":
         return Bundle(start, family, [], 0.0)
     current, links = start, []
-    for step in steps:
-        found = measure_links(measure, current, frame_pairs(count, (step,)))
+    for pairs in rounds:
+        found = measure_links(measure, current, pairs)
         if found:
             links += found
             current = solve_graph(current, links, family=family, reference=reference)
@@ -56,8 +61,9 @@ def bundled(measure: Measure, homographies: np.ndarray, reference: int, *, famil
 
 
 def _in_family(homographies: np.ndarray, family: Family, reference: int, measure: Measure) -> np.ndarray:
-    grid = grid_points(measure.pictures.width, measure.pictures.height)
-    steps = [restricted(relative(a, b), family, grid) for a, b in zip(homographies[:-1], homographies[1:], strict=True)]
+    pairs = zip(homographies[:-1], homographies[1:], measure.pictures.points[:-1], strict=True)
+    whole = grid_points(measure.pictures.width, measure.pictures.height)
+    steps = [restricted(relative(a, b), family, box_grid(points) if len(points) else whole) for a, b, points in pairs]
     return chained(np.stack(steps), reference) if steps else normalized(homographies)
 
 

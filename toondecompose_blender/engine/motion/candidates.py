@@ -74,7 +74,7 @@ def _with_new(pictures: Pictures, t: int, known: list[Candidate], homographies: 
                for other in found[1:]):
             continue
         candidate = _verified(pictures, t, homography)
-        if candidate.matched.mean() > _LEAST_SHARE:
+        if candidate.matched.sum() > _LEAST_SHARE * len(candidate.matched):
             found.append(candidate)
     return found
 
@@ -107,6 +107,8 @@ def _well_inside(points: np.ndarray, pictures: Pictures) -> np.ndarray:
 
 def _same(early: Gradients, late: Gradients, points: np.ndarray, image: np.ndarray, tolerance: float, noise: float) -> np.ndarray:
     """Where two pictures agree at corresponding places, up to `noise` gray levels or a displacement of `tolerance` px."""
+    if not len(points):
+        return np.zeros(0, bool)
     x, y = points.astype(np.float32).T
     before, along, down = (cv2.remap(p, x[:, None], y[:, None], cv2.INTER_LINEAR)[:, 0] for p in (early.value, early.x, early.y))
     u, v = image.astype(np.float32).T

@@ -10,13 +10,13 @@ import numpy as np
 from ..geometry import project, relative
 from .alignment import align
 from .links import STEPS, Measure
-from .models import LADDER, Family, basis, grid_points, restricted
+from .models import LADDER, Family, basis, box_grid, restricted
 
 __all__ = ["choose_family"]
 
 _SAMPLES = 8  # frame pairs, evenly in time
 _OVERLAP = 0.5
-_CELLS = (16, 9)
+_CELLS, _SMALLEST_CELL = (16, 9), 8  # at most so many, at least so many px wide: what is closer is not independent
 _TUKEY = 4.685
 _NOISE = 2.0  # gray levels
 _POINTS = 2000
@@ -49,16 +49,17 @@ def _sampled_pairs(measure: Measure, homographies: np.ndarray) -> list[tuple[int
     """Frame pairs as far apart as the frames still share half of the picture."""
     pictures = measure.pictures
     count = len(pictures.gray)
-    grid = grid_points(pictures.width, pictures.height)
     pairs = []
-    for source in np.unique(np.linspace(0, max(0, count - 1 - STEPS[2]), _SAMPLES).astype(int)):
+    sources = [t for t in range(count - 1) if len(pictures.points[t]) >= measure.minimum]
+    for source in sources[::max(1, len(sources) // _SAMPLES)]:
+        grid = box_grid(pictures.points[source])
         for step in reversed(STEPS[:5]):
-            if source + step >= count:
+            if source + step >= count or len(pictures.points[source + step]) < measure.minimum:
                 continue
             image = project(relative(homographies[source], homographies[source + step]), grid)
             inside = (image >= 0).all(1) & (image[:, 0] < pictures.width) & (image[:, 1] < pictures.height)
             if inside.mean() >= _OVERLAP or step == 1:
-                pairs.append((int(source), int(source + step)))
+                pairs.append((source, source + step))
                 break
     return pairs
 
@@ -74,7 +75,7 @@ def _costs(measure: Measure, source: int, target: int, predicted: np.ndarray,
         points, weights = points[weights > 0], weights[weights > 0]
     if len(points) < measure.minimum:
         return None
-    grid = grid_points(*np.ptp(points, axis=0), left=points[:, 0].min(), top=points[:, 1].min())
+    grid = box_grid(points)
     residuals = []
     for family in choices:
         motion = restricted(predicted, family, grid)
@@ -91,7 +92,7 @@ def _costs(measure: Measure, source: int, target: int, predicted: np.ndarray,
         return None
     reach = _TUKEY * max(_NOISE, 1.4826 * float(np.median(sizes[:, seen], axis=1).min()))
     misfit = 1 - np.maximum(0, 1 - (sizes[:, seen] / reach) ** 2) ** 3
-    return _mean_of_cells(misfit, points[seen], pictures.width, pictures.height)
+    return _mean_of_cells(misfit, points[seen])
 
 
 def _residuals(early: np.ndarray, late: np.ndarray, points: np.ndarray, motion: np.ndarray) -> np.ndarray:
@@ -103,10 +104,12 @@ def _residuals(early: np.ndarray, late: np.ndarray, points: np.ndarray, motion: 
     return np.where(inside, seen - early[points[:, 1].astype(int), points[:, 0].astype(int)], np.nan)
 
 
-def _mean_of_cells(misfit: np.ndarray, points: np.ndarray, width: int, height: int) -> tuple[np.ndarray, int]:
-    columns, rows = _CELLS
-    cell = (points[:, 1] * rows / height).astype(int) * columns + (points[:, 0] * columns / width).astype(int)
-    used, index = np.unique(cell, return_inverse=True)
+def _mean_of_cells(misfit: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, int]:
+    """The misfits (families, N) averaged within cells of the points' box and then over the cells, and the number of cells."""
+    low, size = points.min(0), np.ptp(points, axis=0) + 1
+    columns, rows = (int(np.clip(extent // _SMALLEST_CELL, 1, most)) for extent, most in zip(size, _CELLS, strict=True))
+    x, y = ((points - low) / size * [columns, rows]).astype(int).T
+    used, index = np.unique(y * columns + x, return_inverse=True)
     share = np.bincount(index)
     means = np.stack([np.bincount(index, values) / share for values in misfit])
     return means.mean(1), len(used)

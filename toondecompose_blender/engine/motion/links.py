@@ -4,7 +4,6 @@ It measures and judges single links; making them agree is the pose graph's busin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from ..geometry import project, relative
 from ..parallel import map_ordered
 from .alignment import align
-from .models import Family, grid_points
+from .models import Family, box_grid
 from .pictures import Pictures
 from .posegraph import Link
 
@@ -37,9 +36,9 @@ class Measure:
     minimum: int = 80
 
 
-def frame_pairs(count: int, steps: Iterable[int]) -> list[tuple[int, int]]:
-    """All (t, t + s) of a clip of `count` frames."""
-    return [(t, t + s) for s in steps for t in range(count - s)]
+def frame_pairs(count: int, step: int) -> list[tuple[int, int]]:
+    """All (t, t + step) of a clip of `count` frames."""
+    return [(t, t + step) for t in range(count - step)]
 
 
 def measure_links(measure: Measure, homographies: np.ndarray, pairs: list[tuple[int, int]]) -> list[Link]:
@@ -64,7 +63,7 @@ def _link(measure: Measure, source: int, target: int, predicted: np.ndarray) -> 
         points, weight = points[weight > 0], weight[weight > 0]
     if len(points) < measure.minimum or _inside(predicted, points, pictures) < _LEAST_OVERLAP:
         return None
-    grid = _box_grid(points)
+    grid = box_grid(points)
     if measure.coarse:
         every = slice(None, None, max(1, len(points) // _FEW))
         found = align(pictures.coarse[source], pictures.coarse[target], points[every], predicted, model=measure.family,
@@ -87,8 +86,3 @@ def _inside(homography: np.ndarray, points: np.ndarray, pictures: Pictures) -> f
     image = project(homography, some)
     inside = (image >= 0).all(1) & (image[:, 0] < pictures.width) & (image[:, 1] < pictures.height)
     return float((inside & (some @ homography[2, :2] + homography[2, 2] > 0)).mean())
-
-
-def _box_grid(points: np.ndarray) -> np.ndarray:
-    low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
-    return grid_points(high[0] - low[0] + 1, high[1] - low[1] + 1, left=low[0], top=low[1])

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..geometry import normalized, project
 
-__all__ = ["LADDER", "Family", "basis", "fit_homography", "restricted", "grid_points", "normalization"]
+__all__ = ["LADDER", "Family", "basis", "fit_homography", "restricted", "box_grid", "grid_points", "normalization"]
 
 Family = Literal["identity", "translation", "similarity", "affine", "homography"]
 
@@ -36,6 +36,12 @@ def grid_points(width: int, height: int, *, left: float = 0.0, top: float = 0.0)
     """A coarse grid, (12, 2), inside a frame or a box of it: where motions are compared."""
     x, y = np.meshgrid(left + np.linspace(0.08, 0.92, 4) * (width - 1), top + np.linspace(0.1, 0.9, 3) * (height - 1))
     return np.stack([x.ravel(), y.ravel()], 1)
+
+
+def box_grid(points: np.ndarray) -> np.ndarray:
+    """The grid of the smallest box around points (N, 2), N >= 1."""
+    low, high = points.min(0).astype(np.float64), points.max(0).astype(np.float64)
+    return grid_points(high[0] - low[0] + 1, high[1] - low[1] + 1, left=low[0], top=low[1])
 
 
 def normalization(points: np.ndarray) -> np.ndarray:

@@ -38,8 +38,12 @@ class Pictures:
     few: tuple[np.ndarray, ...]
 
 
-def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None) -> Pictures:
-    """Pictures of RGB uint8 frames (T, h, w, 3); with `masks` (T, h, w), points are chosen only where these are above 0."""
+def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None, cell: int = _CELL) -> Pictures:
+    """Pictures of RGB uint8 frames (T, h, w, 3).
+
+    With `masks` uint8 (T, h, w), points are chosen only where these are above 0; each square of `cell` px (at 360 lines) gets
+    the same number of them.
+    """
     height, width = frames.shape[1:3]
     factor = 1.0
     while width * height * factor**2 > _LARGEST:
@@ -55,7 +59,7 @@ def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None) -> Pictures:
         tiny = cv2.resize(frame.astype(np.float32), smaller, interpolation=cv2.INTER_AREA)
         deep = tuple(gradients(channel, blur=_DEEPER * scale) for channel in cv2.split(tiny))
         mask = None if masks is None else cv2.resize(masks[t], size, interpolation=cv2.INTER_NEAREST) > 0
-        points, few = (salient_points(fine, count=number, cell=round(_CELL * scale), mask=mask) for number in (_POINTS, _FEW))
+        points, few = (salient_points(fine, count=number, cell=max(3, round(cell * scale)), mask=mask) for number in (_POINTS, _FEW))
         return gray, fine, coarse, deep, points, few
 
     return Pictures(factor, *size, *(tuple(column) for column in zip(*map_ordered(prepared, range(len(frames))), strict=True)))

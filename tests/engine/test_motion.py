@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Motion of drawn clips whose camera and actor are known: found without drift, not fooled by what repeats or stands still."""
+
+import cv2
+import numpy as np
+import pytest
+from tests.engine.motion_clips import CLIPS, draw, motion_error
+
+from toondecompose_blender.engine.flow import compute_flow
+from toondecompose_blender.engine.geometry import project, translation
+from toondecompose_blender.engine.motion import background_motion, refine_motion, rigid_motion
+from toondecompose_blender.engine.motion.models import fit_homography, grid_points, restricted
+from toondecompose_blender.engine.motion.posegraph import Link, disagreement, solve_graph
+from toondecompose_blender.engine.motion.static import camera_is_static, unchanged_shares
+from toondecompose_blender.engine.report import Silent
+
+WIDTH, HEIGHT = 320, 180
+MOVING = [kind for kind in CLIPS if "static" not in kind]
+
+
+@pytest.fixture(autouse=True)
+def one_thread_a_frame():
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(threads)
+
+
+def found(clip, **options):
+    return background_motion(clip.frames, compute_flow(clip.frames, report=Silent()), report=Silent(), **options)
+
+
+@pytest.mark.parametrize("kind", MOVING)
+def test_the_camera_is_found_without_drift(kind):
+    clip = draw(kind, count=14, width=WIDTH, height=HEIGHT)
+    motion = found(clip)
+    mean, largest = motion_error(motion.homographies, clip.homographies, WIDTH, HEIGHT)
+    assert mean < 0.1 and largest < 0.3
+    assert not motion.static and motion.confidence < 0.1
+    assert motion.reference == 7 and np.allclose(motion.homographies[7], np.eye(3))
+
+
+@pytest.mark.parametrize("kind", ["static", "flat static"])
+def test_a_camera_that_stands_still_is_not_moved_by_the_actor(kind):
+    motion = found(draw(kind, count=14, width=WIDTH, height=HEIGHT))
+    assert motion.static and motion.model == "identity" and (motion.homographies == np.eye(3)).all()
+
+
+def test_a_camera_that_holds_and_then_pans_is_not_static():
+    hold, pan = draw("static", count=8), draw("slow pan", count=24)
+    assert camera_is_static(hold.frames)
+    held = np.concatenate([np.repeat(pan.frames[:1], 16, 0), pan.frames])
+    assert not camera_is_static(held)
+    assert unchanged_shares(held).max() > 0.8
+
+
+def test_the_model_is_as_free_as_the_camera_and_no_freer():
+    models = {kind: found(draw(kind, count=14, width=WIDTH, height=HEIGHT)).model for kind in ("flat shake", "roll", "perspective")}
+    assert models == {"flat shake": "translation", "roll": "similarity", "perspective": "homography"}
+
+
+def test_another_plane_is_offered_as_an_alternative():
+    clip = draw("slow pan", count=12, width=WIDTH, height=HEIGHT)
+    motion = found(clip)
+    actor = clip.poses @ np.linalg.inv(clip.poses[motion.reference])
+    middle = np.argwhere(clip.actor[motion.reference] > 127).mean(0)[None, ::-1]
+    gaps = [np.mean([np.linalg.norm(project(other[t], middle) - project(actor[t], middle)) for t in range(12)])
+            for other in motion.alternatives]
+    assert gaps and min(gaps) < 3
+
+
+def test_refinement_with_weights_ignores_what_is_not_background():
+    clip = draw("shake", count=12, width=WIDTH, height=HEIGHT)
+    rough = found(clip)
+    drifted = np.stack([translation(0.15 * (t - 6), 0) @ h for t, h in enumerate(rough.homographies)])
+    rough = type(rough)(drifted, False, "translation", 0.5, rough.reference)
+    motion = refine_motion(clip.frames, rough, weights=255 - clip.actor, report=Silent())
+    assert motion_error(motion.homographies, clip.homographies, WIDTH, HEIGHT)[1] < 0.05
+
+
+@pytest.mark.parametrize("kind", ["slow pan", "shake", "flat pan"])
+def test_a_rigid_sprite_has_its_own_motion(kind):
+    clip = draw(kind, count=12, width=WIDTH, height=HEIGHT)
+    motion = rigid_motion(clip.frames, clip.actor, report=Silent())
+    assert sprite_error(motion, clip, range(12)) < 0.3
+    assert motion.model == "similarity"
+
+
+def test_a_sprite_that_is_hidden_for_a_while_is_picked_up_again():
+    clip = draw("slow pan", count=14, width=WIDTH, height=HEIGHT)
+    masks = clip.actor.copy()
+    masks[5:7] = 0
+    motion = rigid_motion(clip.frames, masks, report=Silent())
+    assert sprite_error(motion, clip, [t for t in range(14) if t not in (5, 6)]) < 0.3
+    assert sprite_error(motion, clip, (5, 6)) < 4
+
+
+def test_a_sprite_that_is_never_seen_has_no_motion_and_no_confidence():
+    clip = draw("slow pan", count=4, width=WIDTH, height=HEIGHT)
+    motion = rigid_motion(clip.frames, np.zeros_like(clip.actor), report=Silent())
+    assert motion.static and motion.confidence == float("inf") and motion.homographies.shape == (4, 3, 3)
+
+
+def test_one_frame_and_flat_frames_stand_still():
+    flat = np.full((5, 60, 80, 3), 90, np.uint8)
+    for frames in (flat[:1], flat):
+        motion = background_motion(frames, compute_flow(frames, report=Silent()), report=Silent())
+        assert motion.static and (motion.homographies == np.eye(3)).all()
+
+
+def test_the_number_of_threads_changes_no_byte(monkeypatch):
+    clip = draw("shake", count=6, width=240, height=140)
+    answers = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("TOONDECOMPOSE_THREADS", threads)
+        answers.append(found(clip).homographies.tobytes())
+    assert answers[0] == answers[1]
+
+
+def test_a_wrong_link_does_not_bend_the_graph():
+    truth = np.stack([translation(7.0 * t, -2.0 * t) for t in range(9)])
+    truth = truth @ np.linalg.inv(truth[4])
+    grid = grid_points(WIDTH, HEIGHT)
+    links = [Link(t, t + s, truth[t + s] @ np.linalg.inv(truth[t]), 1.0, grid) for s in (1, 2, 4) for t in range(9 - s)]
+    wrong = Link(2, 6, translation(28 + 24, -8), 1.0, grid)  # one window further
+    start = np.stack([translation(0.1 * (t - 4), 0) @ h for t, h in enumerate(truth)])
+    solved = solve_graph(start, [*links, wrong], family="homography", reference=4, iterations=8)
+    assert motion_error(solved, truth, WIDTH, HEIGHT)[1] < 0.1
+    assert disagreement(solved, [wrong])[0] > 20 and disagreement(solved, links).max() < 0.1
+
+
+def test_fits_stay_in_their_family():
+    general = np.array([[1.02, 0.03, 4], [-0.01, 0.98, -3], [1e-4, 2e-5, 1]])
+    grid = grid_points(WIDTH, HEIGHT)
+    assert np.allclose(fit_homography(grid, project(general, grid), np.ones(12)), general, atol=1e-6)
+    assert np.allclose(restricted(general, "affine", grid)[2], [0, 0, 1])
+    turn = restricted(general, "similarity", grid)
+    assert np.isclose(turn[0, 0], turn[1, 1]) and np.isclose(turn[0, 1], -turn[1, 0])
+    shift = restricted(general, "translation", grid)
+    assert np.allclose(shift[:2, 2], (project(general, grid) - grid).mean(0)) and np.allclose(shift[:2, :2], np.eye(2))
+
+
+def sprite_error(motion, clip, frames):
+    """Mean distance in px of the corners of the actor's box between found and true motion, over the given frames."""
+    reference = motion.reference
+    y, x = np.nonzero(clip.actor[reference] > 127)
+    box = np.array([[x.min(), y.min()], [x.max(), y.min()], [x.max(), y.max()], [x.min(), y.max()]], float)
+    truth = clip.poses @ np.linalg.inv(clip.poses[reference])
+    return np.mean([np.linalg.norm(project(motion.homographies[t], box) - project(truth[t], box), axis=1).mean() for t in frames])
