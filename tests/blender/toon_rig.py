@@ -108,7 +108,7 @@ def _mesh(scene, armature, name: str, parts: list, paint) -> bpy.types.Object:
     """A mesh of tubes, bound to the nearest bones with soft joints; `paint(centres)` picks each face's color."""
     points = np.concatenate([part[0] for part in parts])
     offsets = np.cumsum([0] + [len(part[0]) for part in parts])
-    quads = np.concatenate([part[1] + offset for part, offset in zip(parts, offsets)])
+    quads = np.concatenate([part[1] + offset for part, offset in zip(parts, offsets[:-1], strict=True)])
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(points.tolist(), [], quads.tolist())
     for color in PALETTE:
@@ -135,7 +135,7 @@ def _bind(thing: bpy.types.Object, points: np.ndarray, start: int, bones: tuple[
         distances.append(np.linalg.norm(points - head - share[:, None] * (tail - head), axis=1))
     weights = np.exp(-(np.array(distances) / 0.045) ** 2 / 2) + 1e-9
     weights /= weights.sum(0)
-    for name, column in zip(bones, weights):
+    for name, column in zip(bones, weights, strict=True):
         group = thing.vertex_groups.get(name) or thing.vertex_groups.new(name=name)
         for level in np.unique(np.rint(column * 64)):
             group.add((start + np.flatnonzero(np.rint(column * 64) == level)).tolist(), level / 64, "REPLACE")

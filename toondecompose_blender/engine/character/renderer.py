@@ -32,6 +32,14 @@ class StudiedSheet:
     def size(self) -> int:
         return self.references.shape[-1]
 
+    def joined(self, *others: StudiedSheet) -> StudiedSheet:
+        """This sheet with the views of others; each view was studied on its own, so nothing is computed again."""
+        if not others:
+            return self
+        sheets = (self, *others)
+        return StudiedSheet(torch.cat([sheet.references for sheet in sheets]),
+                            tuple(torch.cat(level) for level in zip(*(sheet.features for sheet in sheets), strict=True)))
+
 
 class Renderer:
     """Draws poses of a character from its sheet; stateless, so one renderer serves many sheets."""
@@ -78,7 +86,8 @@ class Renderer:
 
     def _pictures(self, sheet: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         if sheet.ndim != 4 or sheet.dtype != np.uint8 or sheet.shape[-1] != 4 or not len(sheet):
-            raise CharacterError("character.sheet", f"A sheet is uint8 (V, S, S, 4), not {sheet.dtype} {sheet.shape}.", "Crop the views first.")
+            raise CharacterError("character.sheet", f"A sheet is uint8 (V, S, S, 4), not {sheet.dtype} {sheet.shape}.",
+                                 "Crop the views first.")
         if sheet.shape[1] != sheet.shape[2] or sheet.shape[1] % STRIDE:
             raise CharacterError("character.size", f"{sheet.shape[2]} x {sheet.shape[1]} px is no multiple of {STRIDE} px.",
                                  "Choose 256, 384 or 512.")

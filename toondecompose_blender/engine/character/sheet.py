@@ -48,7 +48,8 @@ def read_sheet(folder: Path, *, report: Report) -> tuple[View, ...]:
     """
     files = picture_files(folder)
     if not files:
-        raise CharacterError("character.sheet_missing", f"There are no pictures in {folder}.", "Choose the folder with the character's views.")
+        raise CharacterError("character.sheet_missing", f"There are no pictures in {folder}.",
+                             "Choose the folder with the character's views.")
     views = []
     for path in files:
         rgba = read_picture(path)
@@ -123,7 +124,8 @@ def _pose_beside(path: Path, size: tuple[int, int]) -> np.ndarray | None:
         if file.is_file():
             pose = read_pose(file)
             if pose.shape[:2] != size:
-                raise CharacterError("character.view_pose", f"{file.name} and {path.name} differ in size.", "Render the view's pose at the view's size.")
+                raise CharacterError("character.view_pose", f"{file.name} and {path.name} differ in size.",
+                                     "Render the view's pose at the view's size.")
             return pose
     return None
 

@@ -56,8 +56,8 @@ def read_pose(path: Path) -> np.ndarray:
         raise CharacterError("character.pose_values", f"{path.name} holds values that are no numbers.", REMEDY)
     pose[..., :3] *= pose[..., 3:] > 0
     if pose.min() < -SLACK or pose.max() > 1 + SLACK:
-        raise CharacterError("character.pose_values", f"{path.name} holds values from {pose.min():.3g} to {pose.max():.3g} instead of 0 to 1.",
-                             REMEDY)
+        raise CharacterError("character.pose_values", f"{path.name} holds values from {pose.min():.3g} to {pose.max():.3g} "
+                             "instead of 0 to 1.", REMEDY)
     return pose.clip(0, 1)
 
 
@@ -89,7 +89,8 @@ def _read_npz(path: Path) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             if KEY not in arrays.files:
-                raise CharacterError("character.pose_key", f"{path.name} has no array {KEY!r}, but {', '.join(arrays.files) or 'nothing'}.", REMEDY)
+                found = ", ".join(arrays.files) or "nothing"
+                raise CharacterError("character.pose_key", f"{path.name} has no array {KEY!r}, but {found}.", REMEDY)
             return arrays[KEY]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as cause:
         raise CharacterError("character.pose_unreadable", f"{path.name} cannot be read: {cause}.", REMEDY) from cause

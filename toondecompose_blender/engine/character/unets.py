@@ -102,7 +102,7 @@ class ResNetUNet(nn.Module):
             skips.append(width)
         self.backbone = nn.Sequential(*children)
         ups, deep = [], skips.pop()
-        for skip, out in zip([*reversed(skips), 0], DECODER_WIDTHS):
+        for skip, out in zip([*reversed(skips), 0], DECODER_WIDTHS, strict=True):
             ups.append(UpBlock(deep, skip, out))
             deep = out
         self.upsample_blocks = nn.ModuleList(ups)
@@ -120,7 +120,7 @@ class ResNetUNet(nn.Module):
     def decode(self, features: list[torch.Tensor]) -> torch.Tensor:
         """The picture (N, outputs, S, S) that the features tell of, before any clamp."""
         x = features[0]
-        for block, skip in zip(self.upsample_blocks, [*features[1:], None]):
+        for block, skip in zip(self.upsample_blocks, [*features[1:], None], strict=True):
             x = block(x, skip)
         return self.final_conv(x)
 

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two ways to draw a pose from a sheet, behind one call: color transfer, which needs no weights, and the networks.
+Knows arrays; folders, jobs and results live in `drawing`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .cropping import Crop, cut, cut_pose, put_back, tight_crop
+from .finishing import despeckled, enlarged, straight_color, thresholded
+from .renderer import Renderer, StudiedSheet
+from .sheet import View
+from .transfer import Painted, Painter
+
+__all__ = ["Options", "TransferMethod", "NetworkMethod", "detected_views", "occupancy"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What an artist may switch.  The defaults improve on the publication; `published` keeps its arithmetic to the last bit.
+
+    `lines` lets contour lines follow the silhouette, `symmetry` fills unseen places from the other side (transfer).
+    `steady_crop` keeps one square for the shot, `previous` feeds so many drawn frames back as views, `guide` the transfer (networks).
+    `smoothing` 0..1 mixes equal places of neighboring frames; `despeckle` removes specks from the matte.
+    `threshold` 0..255 and `erosion` px make a hard, drawn-in matte; None keeps it soft.
+    """
+    lines: bool = True
+    symmetry: bool = True
+    published: bool = False
+    steady_crop: bool = True
+    previous: int = 0
+    guide: bool = False
+    smoothing: float = 0.0
+    despeckle: bool = True
+    threshold: int | None = None
+    erosion: int = 0
+
+
+def occupancy(pose: np.ndarray) -> np.ndarray:
+    """Where a pose float32 (H, W, 4) shows the character: uint8 (H, W), truncated as published."""
+    return np.trunc(255 * pose[..., 3]).astype(np.uint8)
+
+
+class TransferMethod:
+    """Colors carried through pose space."""
+    sequential = False
+
+    def __init__(self, views: Sequence[View], *, extent: Sequence[float], options: Options):
+        self._painter = Painter(views, extent=extent, lines=options.lines, symmetry=options.symmetry)
+        self._options = options
+
+    def draw(self, pose: np.ndarray) -> Painted:
+        painted = self._painter.paint(pose)
+        return Painted(_matted(painted.rgba, self._options), painted.seen)
+
+
+class NetworkMethod:
+    """CoNR; `crop` is the square of the shot, or None for one of its own around each pose."""
+
+    def __init__(self, renderer: Renderer, views: Sequence[View], *, size: int, crop: Crop | None, options: Options,
+                 painter: Painter | None = None):
+        self._renderer, self._size, self._crop, self._options, self._painter = renderer, size, crop, options, painter
+        self._sheet = renderer.study(_square_views(views, size))
+        self._before: deque[StudiedSheet] = deque(maxlen=options.previous)
+        self.sequential = True
+
+    def draw(self, pose: np.ndarray) -> Painted:
+        crop = self._crop or tight_crop(occupancy(pose))
+        if crop is None or not occupancy(pose).any():
+            return Painted(np.zeros((*pose.shape[:2], 4), np.uint8), np.zeros(pose.shape[:2], np.uint8))
+        small = cut_pose(pose, crop, self._size)
+        sheet = self._sheet.joined(*self._before, *self._guides(pose, crop))
+        drawn = self._renderer.draw_pose(sheet, small).transpose(1, 2, 0)
+        if self._options.previous:
+            self._before.append(self._renderer.study(_straight(drawn)[None]))
+        if self._options.published:
+            rgba = put_back(drawn, crop)
+        else:
+            rgba = _matted(_full_size(drawn, small, pose, crop), self._options)
+        return Painted(rgba, np.where(rgba[..., 3] > 0, 255, 0).astype(np.uint8))
+
+    def _guides(self, pose: np.ndarray, crop: Crop) -> list[StudiedSheet]:
+        if self._painter is None:
+            return []
+        return [self._renderer.study(_cut_rgba(self._painter.paint(pose).rgba, crop, self._size)[None])]
+
+
+def detected_views(renderer: Renderer, views: Sequence[View], size: int) -> list[View]:
+    """The views, each as its square of `size` px, with the pose that the detector sees in it; a known pose is kept."""
+    unknown = [view for view in views if view.pose is None]
+    if not unknown:
+        return list(views)
+    squares = _square_views(unknown, size)
+    poses = iter(renderer.detect(squares).transpose(0, 2, 3, 1).clip(0, 1))
+    rgba = iter(squares)
+    return [view if view.pose is not None else View(view.name, next(rgba), next(poses)) for view in views]
+
+
+def _square_views(views: Sequence[View], size: int) -> np.ndarray:
+    return np.stack([_cut_rgba(view.rgba, tight_crop(view.rgba[..., 3]), size) for view in views])
+
+
+def _cut_rgba(rgba: np.ndarray, crop: Crop, size: int) -> np.ndarray:
+    """Straight RGBA at `size`; its color is mixed in premultiplied form, so that nothing bleeds in from transparent pixels."""
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    square = cut(np.dstack([rgba[..., :3] * alpha, rgba[..., 3].astype(np.float32)]), crop, size)
+    color = square[..., :3] / np.maximum(square[..., 3:] / 255, 1e-6)
+    return np.rint(np.dstack([np.where(square[..., 3:] > 0, color, 0).clip(0, 255), square[..., 3:]])).astype(np.uint8)
+
+
+def _straight(drawn: np.ndarray) -> np.ndarray:
+    color = drawn[..., :3] / np.maximum(drawn[..., 3:], 1e-6)
+    return np.rint(np.dstack([color, drawn[..., 3:]]).clip(0, 1) * 255).astype(np.uint8)
+
+
+def _full_size(drawn: np.ndarray, small: np.ndarray, pose: np.ndarray, crop: Crop) -> np.ndarray:
+    """What was drawn in the square, at the pose's own size, color straight and within the pose's outline."""
+    values = np.dstack([straight_color(drawn), drawn[..., 3:]])
+    window = np.zeros((crop.side, crop.side, 4), np.float32)
+    window[crop.inset] = pose[crop.window]
+    if crop.side > len(drawn):
+        values = enlarged(values, small, window)
+    elif crop.side < len(drawn):
+        values = cv2.resize(values, (crop.side, crop.side), interpolation=cv2.INTER_AREA)
+    values[..., 3] *= window[..., 3]
+    rgba = np.zeros((crop.height, crop.width, 4), np.uint8)
+    rgba[crop.window] = np.rint(values.clip(0, 1) * 255).astype(np.uint8)[crop.inset]
+    return rgba
+
+
+def _matted(rgba: np.ndarray, options: Options) -> np.ndarray:
+    alpha = rgba[..., 3]
+    if options.despeckle:
+        alpha = despeckled(alpha)
+    if options.threshold is not None:
+        alpha = thresholded(alpha, options.threshold, options.erosion)
+    return np.dstack([rgba[..., :3], alpha])
