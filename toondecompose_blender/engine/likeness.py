@@ -16,6 +16,7 @@ from .motion.alignment import Alignment, Gradients, align, gradients, salient_po
 __all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "View", "compare", "correlate", "ground_of", "view_of"]
 
 _SMALLEST = 12  # px: less than this is dirt, not a sprite
+_PART = 0.1  # of the largest part's area
 _SOLID = 0.8  # alpha: through less one sees the background, which moves
 _SAME = 7.2  # levels: less is what a known background explains; engine design S7
 _TRACE = 0.1  # alpha: more than that in front of the sprite hides it
@@ -103,7 +104,7 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
 
     `front`, like alpha, is what lies before it; `behind`, like the picture, what would be seen without it.
     """
-    mask = (alpha > 0.5).astype(np.uint8)
+    mask = _large_parts((alpha > 0.5).astype(np.uint8))
     area = int(mask.sum())
     if area < _SMALLEST:
         return None
@@ -113,7 +114,7 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
     mask &= 1 - hidden
     left, top = max(0, x - _PAD), max(0, y - _PAD)
     crop = np.s_[top:y + height + _PAD, left:x + width + _PAD]
-    mask, solid = mask[crop], (alpha[crop] > _SOLID).astype(np.uint8)
+    mask, solid = mask[crop], mask[crop] & (alpha[crop] > _SOLID).astype(np.uint8)
     gray = cv2.cvtColor(np.ascontiguousarray(picture[crop]), cv2.COLOR_RGB2GRAY)
     laid = np.round(ground + (gray - ground) * alpha[crop]).clip(0, 255).astype(np.uint8)
     depth = cv2.distanceTransform(cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 3)[1:-1, 1:-1]
@@ -128,6 +129,14 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
     return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid & (1 - plain), core, plain, gray, laid,
                 points, points[inside],
                 _thumbnail(laid, mask, center, area), slack, center + (left, top), float(area), cut)
+
+
+def _large_parts(mask: np.ndarray) -> np.ndarray:
+    """The mask without the parts that are small beside its largest: dirt of the matte, or too little to decide by."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    areas = statistics[:, cv2.CC_STAT_AREA].copy()
+    areas[0] = 0
+    return (areas > _PART * areas.max())[labels].astype(np.uint8)
 
 
 def _thumbnail(laid: np.ndarray, mask: np.ndarray, center: np.ndarray, area: float) -> np.ndarray:
@@ -154,7 +163,7 @@ def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Like
     None if no guess leads anywhere or the two are not alike within the limits.
     """
     ways = [_Way(a, b, laid=True, points=a.points)]
-    if len(a.inner) >= max(150, len(a.points) // 5):
+    if len(a.inner) >= max(100, len(a.points) // 10):
         # drawing inside the sprite is trusted before its outline, which is the matte's
         ways.insert(0, _Way(a, b, laid=False, points=a.inner))
     found: Alignment | None = None
