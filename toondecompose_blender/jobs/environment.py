@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..protocol import EngineError
-from .store import tree_bytes
 
 __all__ = [
     "Build", "BUILDS", "Finding", "EngineRecord", "EngineStatus", "EngineHome", "MISSING", "READY", "BROKEN", "OUTDATED",
@@ -63,11 +62,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class EngineRecord:
-    """The engine in use: its interpreter, whether it is the studio's own, which requirements it was made from."""
+    """The engine in use: its interpreter, whether it is the studio's own, which requirements it was made from, its bytes on disk."""
     python: str
     external: bool = False
     requirements: str = ""
     build: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,6 @@ class EngineHome:
     def install_command(self, action: str, arguments: list[str]) -> list[str]:
         """The argument list that installs, adopts, checks or removes; it speaks the same protocol as the engine."""
         return module_command(sys.executable, "jobs.installer", [action, str(self.root), *arguments], self.root)
-
-    def used_bytes(self) -> int:
-        """What the engine takes on the disk, in bytes."""
-        return tree_bytes(self.root)
 
     def _report(self) -> tuple[Finding, ...]:
         try:

@@ -20,7 +20,7 @@ from ..protocol import ENGINE_VERSION, PROTOCOL_VERSION, Cancelled, Done, Engine
 from .environment import BUILDS, CURRENT_FILE, REPORT_FILE, Build, EngineHome, EngineRecord, child_environment, free_bytes
 from .environment import module_command, recommended_build, requirements_file, requirements_hash
 from .spec import write_record
-from .store import folder_error
+from .store import folder_error, tree_bytes
 
 __all__ = ["main"]
 
@@ -105,7 +105,7 @@ def install(talk: Talk, home: Path, options: argparse.Namespace) -> None:
         packages(talk, home, str(made), build, options.wheels)
         report = examine(talk, home, str(made))
         refuse_unhealthy(report)
-        switch(talk, home, EngineRecord(str(made), False, requirements_hash(), build.id), report)
+        switch(talk, home, EngineRecord(str(made), False, requirements_hash(), build.id, tree_bytes(folder)), report)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -4,13 +4,14 @@ Must not know bpy: Blender's timer, the command line and the tests call `tick` a
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..protocol import Artifact, Cancelled, Done, Failed, Message, Progress, ToonError, Warned
-from .spec import JobSpec, engine_arguments, read_spec
-from .store import FAILED, READY, RUNNING, STOPPED, WAITING, JobState, JobStore
+from .spec import JOB_FILE, JobSpec, engine_arguments, read_spec, write_record
+from .store import FAILED, READY, RUNNING, STOPPED, WAITING, JobState, JobStore, folder_error
 from .supervisor import Supervisor
 
 __all__ = ["Job", "JobQueue"]
@@ -47,9 +48,21 @@ class JobQueue:
         self.store, self.jobs = store, {}
         self._command, self._env = command, env
 
-    def submit(self, spec: JobSpec) -> Job:
-        """Add a new job; it starts with the next tick if none runs.  Raises `EngineError` if its folder cannot be made."""
+    def submit(self, spec: JobSpec, *, prepare: Callable[[Path], JobSpec] | None = None) -> Job:
+        """Add a new job; it starts with the next tick if none runs.  Raises `EngineError` if its folder cannot be made.
+
+        `prepare` may put more into the new folder, and returns the request to keep; if it raises, the folder goes.
+        """
         folder = self.store.create(spec)
+        if prepare is not None:
+            try:
+                spec = prepare(folder)
+                write_record(folder / JOB_FILE, spec)
+            except BaseException as cause:
+                shutil.rmtree(folder, ignore_errors=True)
+                if isinstance(cause, OSError):
+                    raise folder_error(folder, cause) from cause
+                raise
         job = self.jobs[folder.name] = Job(folder.name, folder, spec, JobState(WAITING))
         return job
 

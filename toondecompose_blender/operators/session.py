@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The jobs of this Blender: one queue and one installation, heard by a persistent timer, mirrored into the WindowManager.
+No bpy reference outlives a tick; the timer's work is an ordinary call, because timers do not fire in the bpy module."""
+
+from __future__ import annotations
+
+import atexit
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+from bpy.app.handlers import persistent
+
+from ..jobs.environment import BUILDS, child_environment, free_bytes, recommended_build
+from ..jobs.queue import Job, JobQueue
+from ..jobs.spec import JOB_FILE, write_record
+from ..jobs.store import FAILED, IMPORTED, READY, JobState, folder_error
+from ..jobs.supervisor import Supervisor, is_last
+from ..preferences import engine_home, job_store, preferences
+from ..protocol import Done, Progress, ToonError
+from ..scene.importing import Imported, import_result
+from ..scene.sprites import JOB_ID
+from .mirror import clear_previews, mirror_engine, mirror_jobs, mirror_store
+
+__all__ = ["Session", "current", "refresh_engine", "register", "unregister"]
+
+BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 1.0     # seconds between two ticks
+POLL_SECONDS = 0.004                        # of each tick, at most, for hearing
+STRIP_JOB = JOB_ID                          # custom property of a strip: the folder of the result that was imported for it
+
+_session: Session | None = None
+
+
+class Session:
+    """What this Blender runs.  Ask `current()` for it."""
+
+    def __init__(self):
+        self.queue = self._new_queue()
+        self.installer: Supervisor | None = None
+        self.install_progress: Progress | None = None
+        self.install_error: ToonError | None = None
+        self.document = bpy.data.filepath
+        self.finished: set[str] = set()     # ids of jobs that became ready in this session and wait for a safe moment
+
+    def _new_queue(self) -> JobQueue:
+        return JobQueue(job_store(), lambda arguments: engine_home().command(arguments), env=lambda: child_environment(engine_home().root))
+
+    @property
+    def busy(self) -> bool:
+        return self.queue.busy or self.installer is not None
+
+    def tick(self) -> float:
+        """Hear, import what is ready if it is safe, mirror; returns the seconds until the next tick."""
+        for job, message in self.queue.tick(POLL_SECONDS):
+            if isinstance(message, Done):
+                self.finished.add(job.id)
+        self._hear_installer()
+        self._import_finished()
+        mirror_jobs(self.queue.jobs.values())
+        return BUSY_INTERVAL if self.busy or self.finished else IDLE_INTERVAL
+
+    # Jobs
+
+    def use_folders(self) -> None:
+        """The folders were chosen anew in the preferences."""
+        if not self.queue.busy and self.queue.store.root != job_store().root:
+            self.queue = self._new_queue()
+
+    def import_job(self, job: Job) -> Imported:
+        """Build the scene of a ready job, tell its strip, and make one undo step.  Raises `ResultError`."""
+        spec = job.spec
+        imported = import_result(job.folder, bake=spec.motion, blending=spec.blending, name=f"{Path(spec.name).stem} Sprites")
+        strip = find_strip(spec.origin.scene, spec.origin.strip)
+        if strip is not None:
+            strip[STRIP_JOB] = str(job.folder.resolve())
+        self.finished.discard(job.id)
+        self.queue.mark(job.id, JobState(IMPORTED))
+        self.queue.dismiss(job.id)
+        return imported
+
+    def _import_finished(self) -> None:
+        """Import by itself what was finished in the open file; what cannot be imported now keeps its Import button."""
+        for job_id in sorted(self.finished):
+            job = self.queue.jobs.get(job_id)
+            if job is None or job.state.status != READY or job.spec.origin.blend != self.document:
+                self.finished.discard(job_id)
+            elif is_safe():
+                try:
+                    self.import_job(job)
+                    push_undo("Import Sprites")
+                except ToonError as error:
+                    self.finished.discard(job_id)
+                    self.queue.mark(job_id, JobState(FAILED, code=error.code, message=error.message, remedy=error.remedy))
+
+    def file_opened(self) -> None:
+        """Another file: show its own unfinished jobs; those of other files that still run go on."""
+        self.document = bpy.data.filepath
+        for job in [job for job in self.queue.jobs.values() if not job.running and job.spec.origin.blend != self.document]:
+            self.queue.dismiss(job.id)
+        for folder, _, state in self.queue.store.find_by_origin(self.document):
+            if state.status != IMPORTED and folder.name not in self.queue.jobs:
+                self.queue.show(folder)
+        mirror_jobs(self.queue.jobs.values(), afresh=True)
+        mirror_store(self.queue.store)
+        refresh_engine()
+
+    def file_saved(self) -> None:
+        """The file has a name, perhaps a new one: its jobs must be found under it."""
+        if bpy.data.filepath == self.document:
+            return
+        for job in self.queue.jobs.values():
+            if job.spec.origin.blend == self.document:
+                job.spec = replace(job.spec, origin=replace(job.spec.origin, blend=bpy.data.filepath))
+                try:
+                    write_record(job.folder / JOB_FILE, job.spec)
+                except OSError:
+                    continue        # the job itself goes on; only its way back to the file is lost
+        self.document = bpy.data.filepath
+
+    # The engine's installation
+
+    def install(self, action: str, arguments: list[str]) -> None:
+        """Start the installer.  Raises `EngineError`."""
+        home = engine_home()
+        try:
+            home.root.mkdir(parents=True, exist_ok=True)
+        except OSError as cause:
+            raise folder_error(home.root, cause) from cause
+        self.install_progress = self.install_error = None
+        self.installer = Supervisor(home.install_command(action, arguments), home.root, env=child_environment(home.root))
+        refresh_engine()
+
+    def _hear_installer(self) -> None:
+        if self.installer is None:
+            return
+        for message in self.installer.poll(POLL_SECONDS):
+            if isinstance(message, Progress):
+                self.install_progress = message
+            elif is_last(message):
+                self.installer = None
+                code = getattr(message, "code", "")
+                self.install_error = ToonError(code, message.message, message.remedy) if code else None
+            refresh_engine()
+
+    def close(self) -> None:
+        """Blender leaves, or the add-on goes: nothing may stay behind."""
+        self.queue.close()
+        if self.installer is not None:
+            self.installer.close()
+            self.installer = None
+
+
+def current() -> Session:
+    """The session of this Blender, made on first use."""
+    global _session
+    if _session is None:
+        _session = Session()
+    return _session
+
+
+def find_strip(scene_name: str, strip_name: str):
+    """The strip of that name, or None."""
+    from ..scene import versions
+    scene = bpy.data.scenes.get(scene_name)
+    editor = scene.sequence_editor if scene else None
+    return versions.strips_of(editor).get(strip_name) if editor else None
+
+
+def is_safe() -> bool:
+    """True when data may be added: no render, no playback, no editing mode, no running operator."""
+    if bpy.app.is_job_running("RENDER"):
+        return False
+    for window in bpy.context.window_manager.windows:
+        if window.screen.is_animation_playing or len(window.modal_operators):
+            return False
+        active = window.view_layer.objects.active
+        if active is not None and active.mode != "OBJECT":
+            return False
+    return True
+
+
+def push_undo(message: str) -> None:
+    """One undo step for what a timer did; without a window (in background) there is no undo."""
+    windows = bpy.context.window_manager.windows
+    if windows and not bpy.app.background:
+        with bpy.context.temp_override(window=windows[0]):
+            bpy.ops.ed.undo_push(message=message)
+
+
+def refresh_engine() -> None:
+    """Let the panels see the engine's state anew."""
+    session, home, chosen = current(), engine_home(), preferences()
+    session.use_folders()
+    build = recommended_build()
+    named = next((b for b in BUILDS if chosen and b.id == chosen.build), build[0])
+    mirror_engine(home, session, named, build[1], free_bytes(home.root))
+
+
+def _tick() -> float:
+    return current().tick()
+
+
+@persistent
+def _file_opened(*_) -> None:
+    current().file_opened()
+
+
+@persistent
+def _file_saved(*_) -> None:
+    current().file_saved()
+
+
+def _close() -> None:
+    global _session
+    if _session is not None:
+        _session.close()
+        _session = None
+
+
+def _first_look() -> None:
+    """What register() may not do yet: at start there is no window manager to write to."""
+    current().file_opened()
+
+
+def register() -> None:
+    bpy.app.handlers.load_post.append(_file_opened)
+    bpy.app.handlers.save_post.append(_file_saved)
+    bpy.app.timers.register(_first_look, first_interval=0.0)
+    bpy.app.timers.register(_tick, first_interval=IDLE_INTERVAL, persistent=True)
+    atexit.register(_close)
+
+
+def unregister() -> None:
+    for timer in (_tick, _first_look):
+        if bpy.app.timers.is_registered(timer):
+            bpy.app.timers.unregister(timer)
+    bpy.app.handlers.load_post.remove(_file_opened)
+    bpy.app.handlers.save_post.remove(_file_saved)
+    atexit.unregister(_close)
+    _close()
+    clear_previews()
