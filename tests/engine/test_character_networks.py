@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The networks of CoNR: their parameters come from a recipe, so no download is needed; reference outputs lie in a shared folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from toondecompose_blender.engine.character import load_renderer
+from toondecompose_blender.engine.character.checkpoints import load_network
+from toondecompose_blender.engine.character.cropping import cut, cut_pose, put_back, tight_crop
+from toondecompose_blender.engine.character.networks import DECODER, NETWORKS
+from toondecompose_blender.engine.character.renderer import premultiplied
+from toondecompose_blender.protocol import CharacterError
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "conr"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the reference outputs (../shared/conr) are not here")
+
+
+def recipe(key: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """The parameter `key` as the reference outputs used it: normal numbers seeded by its name."""
+    n = np.random.Generator(np.random.PCG64(zlib.crc32(key.encode()))).standard_normal(shape)
+    if len(shape) >= 2:
+        transposed = key.endswith(".up.weight") or ".conv_last." in key
+        gain = np.sqrt(2)
+        if key.startswith("decoder_blocks."):
+            gain = 0.75 if key.endswith(".conv_last.2.weight") else 1.25
+        n *= gain / np.sqrt(shape[0] * 4 if transposed else np.prod(shape[1:]))
+    elif key.endswith(".norm.weight"):
+        n = 1 + 0.02 * n
+    else:
+        n = 0.02 * n + (0.25 if key.endswith(".weight") else 0)
+    return torch.from_numpy(n.astype(np.float32))
+
+
+def state_of(name: str) -> dict[str, torch.Tensor]:
+    with torch.device("meta"):
+        network = NETWORKS[name]()
+    return {key: recipe(key, tuple(value.shape)) for key, value in network.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """The four checkpoint files, 720 MB, made once and removed afterwards."""
+    folder = tmp_path_factory.mktemp("weights")
+    for name in NETWORKS:
+        torch.save(state_of(name), folder / f"{name}.pth")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def renderer(weights):
+    return load_renderer(weights, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return np.load(SHARED / "fixtures" / "forward_128.npz")
+
+
+@needs_shared
+@pytest.mark.parametrize("name", NETWORKS)
+def test_parameters_have_the_published_names_and_shapes(name):
+    with torch.device("meta"):
+        ours = {key: list(value.shape) for key, value in NETWORKS[name]().state_dict().items()}
+    theirs = {key: value["shape"] for key, value in json.loads((SHARED / "keys" / f"{name}.pth.json").read_text()).items()}
+    assert ours == theirs
+
+
+def test_parameter_counts_are_the_published_ones():
+    counts = {}
+    for name, build in NETWORKS.items():
+        with torch.device("meta"):
+            counts[name] = sum(parameter.numel() for parameter in build().parameters())
+    assert counts == {"udpparsernet": 57_220_420, "target_pose_encoder": 26_963_745, "shader": 96_135_096, "rgbadecodernet": 84_484}
+
+
+def test_the_picture_decoder_premultiplies_and_repeats_itself():
+    network = NETWORKS[DECODER]().eval()
+    network.load_state_dict(state_of(DECODER))
+    message = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 64, 16, 16)).astype(np.float32))
+    with torch.inference_mode():
+        rgba = network(message)
+        again = network(message)
+    assert torch.equal(rgba, again)
+    assert (rgba[:, :3] <= rgba[:, 3:]).all()
+    # Recorded from this implementation while it agreed with the published outputs.
+    assert float(rgba.mean()) == pytest.approx(0.2861998, abs=1e-5)
+
+
+@needs_shared
+def test_drawings_equal_the_published_outputs(renderer, reference):
+    drawn = renderer.draw(reference["sheet_rgba"], reference["udp"].astype(np.float32))
+    assert drawn.dtype == np.float32
+    assert np.abs(drawn - reference["rgba"]).max() <= 1e-4
+
+
+@needs_shared
+def test_detected_poses_equal_the_published_outputs(renderer, reference):
+    detected = renderer.detect(reference["sheet_rgba"])
+    assert np.abs(detected - reference["parser_raw"]).max() <= 2e-4
+
+
+@needs_shared
+@pytest.mark.parametrize("case", ["shrink_tall", "enlarge", "edge_touch"])
+def test_crops_and_their_undo_equal_the_published_ones(case):
+    known = np.load(SHARED / "fixtures" / "preprocess.npz")
+    rgba, pose = known[f"{case}_in_rgba"], known[f"{case}_udp_in"].astype(np.float32)
+    crop = tight_crop(rgba[..., 3])
+    assert np.abs(cut(premultiplied(rgba), crop, 128).transpose(2, 0, 1).astype(int) - known[f"{case}_out_rgb"]).max() <= 1
+    assert np.abs(cut(rgba[..., 3], crop, 128).astype(int) - known[f"{case}_out_a"][0]).max() <= 1
+
+    occupied = np.trunc(255 * pose[..., 3]).astype(np.uint8)
+    crop = tight_crop(occupied)
+    height, width, top, _, left, _, above, _, before, _, side, _ = known[f"{case}_udp_crop"]
+    assert (crop.height, crop.width, crop.top, crop.left, crop.side) == (height, width, top - above, left - before, side)
+    small = cut_pose(pose, crop, 128)
+    assert np.array_equal(small[..., :3].transpose(2, 0, 1), known[f"{case}_udp_out_label"][:3].astype(np.float32))
+    assert np.abs(np.rint(small[..., 3] * 255) - known[f"{case}_udp_out_mask"][0]).max() <= 1
+
+    picture = np.concatenate([cut((pose[..., :3] * 255).astype(np.uint8), crop, 128) / 255, small[..., 3:]], -1)
+    assert np.abs(put_back(picture, crop)[..., [2, 1, 0, 3]].astype(int) - known[f"{case}_undo_bgra"]).max() <= 1
+
+
+def test_views_are_free_of_order_and_joined_sheets_equal_whole_ones(renderer):
+    sheet = np.random.default_rng(1).integers(0, 256, (2, 128, 128, 4), np.uint8)
+    pose = np.random.default_rng(2).random((128, 128, 4), np.float32)
+    whole = renderer.draw_pose(renderer.study(sheet), pose)
+    parts = renderer.study(sheet[1:]).joined(renderer.study(sheet[:1]))
+    assert np.abs(renderer.draw_pose(parts, pose) - whole).max() < 1e-4
+
+
+def test_sizes_that_the_networks_cannot_work_at_are_refused(renderer):
+    with pytest.raises(CharacterError) as refusal:
+        renderer.study(np.zeros((2, 160, 160, 4), np.uint8))
+    assert refusal.value.code == "character.size"
+    with pytest.raises(CharacterError) as refusal:
+        renderer.draw(np.zeros((1, 128, 128, 4), np.uint8), np.zeros((1, 256, 256, 4), np.float32))
+    assert refusal.value.code == "character.pose_size"
+
+
+def test_a_checkpoint_saved_from_several_devices_loads(tmp_path):
+    state = state_of(DECODER)
+    torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / f"{DECODER}.pth")
+    loaded = load_network(tmp_path, DECODER).state_dict()
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
+
+
+def _truncated(path: Path) -> None:
+    torch.save(state_of(DECODER), path)
+    path.write_bytes(path.read_bytes()[:-2000])
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def _web_page(path: Path) -> None:
+    path.write_text("<!DOCTYPE html><title>Sign in</title>")
+
+
+def _code(path: Path) -> None:
+    torch.save(Hostile(), path)
+
+
+def _foreign(path: Path) -> None:
+    torch.save({"encoder.weight": torch.zeros(3)}, path)
+
+
+def _misshapen(path: Path) -> None:
+    torch.save({key: value[:1] for key, value in state_of(DECODER).items()}, path)
+
+
+def _not_numbers(path: Path) -> None:
+    state = state_of(DECODER)
+    state["conv_rgba.0.bias"][0] = float("nan")
+    torch.save(state, path)
+
+
+class Hostile:
+    """What a malicious file may hold: an object that runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return print, ("this must never be printed",)
+
+
+@pytest.mark.parametrize(("spoil", "code"), [
+    (_truncated, "character.weights_unreadable"), (_empty, "character.weights_unreadable"), (_web_page, "character.weights_unreadable"),
+    (_code, "character.weights_unreadable"), (_foreign, "character.weights_wrong"), (_misshapen, "character.weights_wrong"),
+    (_not_numbers, "character.weights_wrong")])
+def test_files_that_are_no_checkpoint_are_refused_with_a_remedy(tmp_path, capsys, spoil, code):
+    spoil(tmp_path / f"{DECODER}.pth")
+    with pytest.raises(CharacterError) as refusal:
+        load_network(tmp_path, DECODER)
+    assert refusal.value.code == code and refusal.value.remedy
+    assert "must never be printed" not in capsys.readouterr().out
+
+
+def test_missing_files_are_named(tmp_path):
+    torch.save(state_of(DECODER), tmp_path / f"{DECODER}.pth")
+    with pytest.raises(CharacterError, match=r"shader\.pth") as refusal:
+        load_renderer(tmp_path, device="cpu")
+    assert refusal.value.code == "character.weights_missing"
+
+
+def test_the_later_network_is_recognized(tmp_path):
+    for name in ("cinnnet", "udpadecodernet", "rgbadecodernet"):
+        torch.save({"weight": torch.zeros(1)}, tmp_path / f"{name}.pth")
+    with pytest.raises(CharacterError, match="Live3D v2") as refusal:
+        load_renderer(tmp_path, device="cpu")
+    assert refusal.value.code == "character.weights_later"
