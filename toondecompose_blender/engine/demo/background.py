@@ -84,7 +84,8 @@ def _house(board: Board, x: float, width: float, height: float) -> None:
     board.box(x, top, width, height, wall)
     board.box(x, top, width * 0.16, height, mixed(wall, (90, 90, 140), 0.28))
     stones = board.scattered(int(width * height / 60), (x + 3, x + width - 3), (top + 2, bottom))
-    board.dabs(stones, length=6, breadth=2.2, tilt=0, spread=4, colors=[mixed(wall, (120, 96, 96), 0.16), mixed(wall, (255, 250, 236), 0.35)])
+    board.dabs(stones, length=6, breadth=2.2, tilt=0, spread=4,
+               colors=[mixed(wall, (120, 96, 96), 0.16), mixed(wall, (255, 250, 236), 0.35)])
     _roof(board, x, top, width, roof)
     shutter = _SHUTTERS[random.integers(len(_SHUTTERS))]
     columns = int(width // 27)
@@ -154,8 +155,8 @@ def _tree(board: Board, x: float, foot: float, size: float) -> None:
     random = board.random
     trunk, crown = 66 * size, np.array([x, foot - 96 * size])
     for left_foot, left_top, color in ((-6.0, -3.4, (104, 76, 66)), (1.0, 1.0, (140, 104, 82))):
-        board.polygon([(x + left_foot * size, foot), (x + left_top * size, foot - trunk), (x + 3.4 * size, foot - trunk), (x + 7 * size, foot)],
-                      color)
+        sides = np.array([(left_foot, 0), (left_top, 0), (3.4, 0), (7.0, 0)]) * size
+        board.polygon(sides + [(x, foot), (x, foot - trunk), (x, foot - trunk), (x, foot)], color)
     for side in (-1, 1):
         board.line([(x, foot - trunk * 0.7), (x + side * 22 * size, foot - trunk * 1.15)], (104, 76, 66), 3 * size)
     clumps = crown + size * random.normal(0, 1, (9, 2)) * [24, 17]

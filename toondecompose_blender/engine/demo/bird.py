@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .ink import INK, Cel, Paint, curve, turned
+from .ink import Cel, Paint, curve, turned
 
 __all__ = ["draw_bird", "DRAWINGS", "SHEET", "ORIGIN"]
 
@@ -32,9 +32,9 @@ def draw_bird(drawing: int, *, unit: float) -> Cel:
     cel.lay(tail, WING, depth=3)
     outline = np.array([(-19, 2), (-8, -12), (8, -17), (20, -13), (23, -4), (15, 9), (0, 14), (-13, 10)])
     body = cel.shape(curve(middle + outline, closed=True))
-    cel.lay(body, BODY, depth=4.5)
+    inside = cel.lay(body, BODY, depth=4.5)
     belly = cel.shape(curve(middle + np.array([(-6, 5), (8, 0), (18, 0), (14, 8), (0, 12)]), closed=True))
-    cel.fill(belly, BELLY, within=body & np.where((cel.color == INK).all(2), 0, 255).astype(np.uint8))
+    cel.fill(belly, BELLY, within=inside)
     beak = cel.shape(middle + np.array([(21, -9), (31, -5), (21, -2)]))
     cel.lay(beak, BEAK, line=1.0, depth=2)
     cel.stroke([middle + [14, -9], middle + [14, -6]], [5, 5])

@@ -47,19 +47,25 @@ class Board:
 
     def dab(self, x: float, y: float, length: float, breadth: float, degrees: float, color: Color) -> None:
         """One touch of a flat brush: an ellipse."""
-        center, axes = self._pixels([x, y]), np.maximum(16, self._pixels([length / 2, breadth / 2]))
-        angle = np.radians(degrees)
-        turn = np.linspace(0, 2 * np.pi, 13)[:-1]
-        across = np.stack([np.cos(turn) * axes[0], np.sin(turn) * axes[1]])
-        ring = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ across
-        cv2.fillPoly(self.picture, [np.round(ring.T + center).astype(np.int32)], color, cv2.LINE_AA, 4)
+        self._touch(np.array([[x, y]]), np.array([[length, breadth]]), np.array([degrees]), np.array([color]))
 
     def dabs(self, places: np.ndarray, *, length: float, breadth: float, tilt: float, spread: float, colors: list[Color]) -> None:
-        """Many touches, each with a size, a tilt and a color of its own."""
-        for x, y in places:
-            size = self.random.uniform(0.6, 1.4)
-            color = mixed(colors[self.random.integers(len(colors))], colors[self.random.integers(len(colors))], self.random.random())
-            self.dab(x, y, length * size, breadth * size, tilt + self.random.normal(0, spread), color)
+        """Many touches at `places` (N, 2), each with a size, a tilt and a color of its own."""
+        count, tones = len(places), np.array(colors)
+        sizes = self.random.uniform(0.6, 1.4, count)[:, None] * [length, breadth]
+        first, second, share = (*self.random.integers(len(tones), size=(2, count)), self.random.random(count)[:, None])
+        self._touch(places, sizes, self.random.normal(tilt, spread, count), tones[first] + (tones[second] - tones[first]) * share)
+
+    def _touch(self, places: np.ndarray, sizes: np.ndarray, degrees: np.ndarray, colors: np.ndarray) -> None:
+        turn, angle = np.linspace(0, 2 * np.pi, 13)[:-1], np.radians(degrees)[:, None]
+        half = np.maximum(1.0, sizes * self.unit / 2)[..., None]  # px
+        along, across = half[:, 0] * np.cos(turn), half[:, 1] * np.sin(turn)
+        center = np.asarray(places, np.float64) * self.unit
+        x = center[:, :1] + np.cos(angle) * along - np.sin(angle) * across
+        y = center[:, 1:] + np.sin(angle) * along + np.cos(angle) * across
+        rings = np.round(np.stack([x, y], 2) * 16).astype(np.int32)
+        for ring, color in zip(rings, colors.tolist(), strict=True):
+            cv2.fillPoly(self.picture, [ring], color, cv2.LINE_AA, 4)
 
     def scattered(self, count: int, x: tuple[float, float], y: tuple[float, float]) -> np.ndarray:
         """Random places (count, 2), sorted from top to bottom so that nearer ones cover farther ones."""

@@ -112,16 +112,10 @@ def _scarf_tails(cel: Cel, pose: Pose) -> None:
     root = pose.chest + [-8, -3]
     for length, start, drop, width in ((84, 0.0, 10, 15), (66, 0.22, -6, 14)):
         line = _streamer(root, length, pose.phase + start, drop=drop, swing=11)
-        tail = cel.limb(line, [9, width, width + 1, width - 1])
-        cel.lay(tail, SCARF, depth=4)
+        inside = cel.lay(cel.limb(line, [9, width, width + 1, width - 1]), SCARF, depth=5)
         for share in (0.80, 0.9):
             place = line[int(share * (len(line) - 1))]
-            cel.stroke([place + [0, -9], place + [0, 9]], [2.2, 2.2], SHIRT.fill, within=_inside(cel, tail))
-
-
-def _inside(cel: Cel, mask: np.ndarray) -> np.ndarray:
-    """The part of a mask that is not its outline."""
-    return mask & np.where((cel.color == INK).all(2), 0, 255).astype(np.uint8)
+            cel.stroke([place + [0, -9], place + [0, 9]], [2.2, 2.2], SHIRT.fill, within=inside)
 
 
 def _streamer(root: np.ndarray, length: float, phase: float, *, drop: float, swing: float, waves: float = 0.85) -> np.ndarray:
@@ -137,10 +131,10 @@ def _ponytail(cel: Cel, pose: Pose) -> None:
     for length, start, drop, widths in ((74, 0.30, 26, [12, 24, 22, 12, 1.5]), (62, 0.36, 40, [10, 20, 15, 8, 1]),
                                         (66, 0.24, 8, [10, 18, 13, 6, 1])):
         cel.limb(_streamer(root, length, pose.phase + start, drop=drop, swing=9, waves=0.7), widths, mask=tail)
-    cel.lay(tail, HAIR, depth=6)
+    inside = cel.lay(tail, HAIR, depth=6)
     for start, drop in ((0.33, 22), (0.30, 34)):
         cel.stroke(_streamer(root, 50, pose.phase + start, drop=drop, swing=8, waves=0.7)[2:], [0.8, 1.6, 0.6], within=tail)
-    cel.stroke(_streamer(root, 44, pose.phase + 0.28, drop=6, swing=7, waves=0.7)[2:7], [1, 4, 1], GLOSS, within=_inside(cel, tail))
+    cel.stroke(_streamer(root, 44, pose.phase + 0.28, drop=6, swing=7, waves=0.7)[2:7], [1, 4, 1], GLOSS, within=inside)
     band = cel.limb([root + [-2, -7], root + [-4, 8]], [8, 8])
     cel.lay(band, SCARF, depth=2.5)
 
@@ -156,8 +150,7 @@ def _head(cel: Cel, pose: Pose) -> None:
     cel.lay(neck, Paint(SKIN.shade, SKIN.shade))
     profile = [(0, -28), (20, -26), (29, -12), (29.5, 2), (28, 12), (22, 22), (12, 29), (2, 25), (-10, 15), (-16, 0), (-14, -18)]
     face = cel.shape(curve(at(profile), closed=True))
-    cel.lay(face, SKIN, line=1.3, depth=4)
-    _features(cel, at, face)
+    _features(cel, at, cel.lay(face, SKIN, line=1.3, depth=4.5))
     ear = cel.shape(curve(at([(-12, -2), (-17, -4), (-20, 3), (-16, 12), (-10, 11)]), closed=True))
     cel.lay(ear, SKIN, line=1.2, depth=2)
     cel.stroke(at([(-16, 1), (-14, 4), (-15, 8)]), [0.8, 1.2, 0.8], SKIN.shade, within=ear)
@@ -180,7 +173,7 @@ def _features(cel: Cel, at, face: np.ndarray) -> None:
         cel.stroke(at([(x - width * 0.5, 8.2), (x + width * 0.5, 8.0)]), [0.8, 0.8], within=face)
         cel.stroke(at([(x - width, -13), (x, -15.5), (x + width * 0.9, -14)]), [1.0, 1.9, 0.9], HAIR.shade, within=face)
     for x in (2.0, 25.0):
-        cel.stroke(at([(x - 2.5, 12.5), (x + 2.5, 12.5)]), [4.2, 4.2], BLUSH, within=_inside(cel, face))
+        cel.stroke(at([(x - 2.5, 12.5), (x + 2.5, 12.5)]), [4.2, 4.2], BLUSH, within=face)
     cel.stroke(at([(18.5, 8.5), (20, 10), (18.6, 10.6)]), [0.8, 1.2, 0.7], within=face)
     mouth = cel.shape(curve(at([(10, 15.5), (15, 16.5), (21, 15), (19.5, 20), (15, 22.4), (11.5, 20)]), closed=True))
     cel.lay(mouth, Paint((196, 74, 72), (150, 44, 56)), line=0.9, depth=1.5)
@@ -188,16 +181,15 @@ def _features(cel: Cel, at, face: np.ndarray) -> None:
 
 def _fringe(cel: Cel, at, bounce: float) -> None:
     """The hair over the brow, in strands that bounce."""
-    hair = cel.shape(curve(at([(-18, 6), (-33, -4), (-32, -28), (-12, -44), (14, -43), (30, -28), (33, -14), (26, -21), (8, -21), (-8, -12)]),
-                           closed=True))
+    cap = [(-18, 6), (-33, -4), (-32, -28), (-12, -44), (14, -43), (30, -28), (33, -14), (26, -21), (8, -21), (-8, -12)]
+    hair = cel.shape(curve(at(cap), closed=True))
     strands = (((26, -27), (31, -16), (27, -3), 10), ((20, -30), (20, -17), (14.5, -8), 13), ((8, -30), (6, -16), (-1, -7), 14),
                ((-4, -26), (-9, -8), (-7, 10), 13), ((-14, -20), (-20, 0), (-16, 20), 13), ((-24, -20), (-28, 4), (-24, 21), 14))
     for root, middle, tip, width in strands:
         cel.limb(at([root, middle, (tip[0] - bounce, tip[1] + bounce)]), [width, width, width * 0.55, 1.0], mask=hair)
     for root, middle, tip in (((-6, -41), (-14, -52), (-24, -50 + bounce)), ((4, -42), (2, -53), (-8, -57 + bounce))):
         cel.limb(at([root, middle, tip]), [9, 5, 0.8], mask=hair)
-    cel.lay(hair, HAIR, depth=5)
-    clear = _inside(cel, hair)
+    clear = cel.lay(hair, HAIR, depth=6)
     cel.stroke(at([(-27, -20), (-16, -30), (-2, -33), (8, -31)]), [1, 5, 5, 1], GLOSS, within=clear)
     cel.stroke(at([(13, -31), (21, -28), (26, -23)]), [1, 4, 1], GLOSS, within=clear)
     for line in (((14, -40), (14, -28), (11, -15)), ((0, -40), (-4, -26), (-9, -12)), ((-14, -36), (-21, -18), (-21, 4)),
@@ -208,8 +200,8 @@ def _fringe(cel: Cel, at, bounce: float) -> None:
 def _scarf_wrap(cel: Cel, pose: Pose) -> None:
     place = pose.chest + [3, -4]
     wrap = cel.limb(turned(np.array([(-15, -3), (-4, 4), (8, 5), (16, -2)]), pose.lean * 0.6, place), [13, 16, 16, 11])
-    cel.lay(wrap, SCARF, depth=4)
+    inside = cel.lay(wrap, SCARF, depth=5)
     fold = turned(np.array([(-13, 0), (0, 3), (12, 0)]), pose.lean * 0.6, place)
-    cel.stroke(fold, [0.8, 1.5, 0.8], SCARF.shade, within=_inside(cel, wrap))
+    cel.stroke(fold, [0.8, 1.5, 0.8], SCARF.shade, within=inside)
     knot = cel.limb(turned(np.array([(-17, -5), (-13, 4)]), pose.lean * 0.6, place), [11, 10])
     cel.lay(knot, SCARF, depth=3)

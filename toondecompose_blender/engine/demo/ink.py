@@ -79,14 +79,22 @@ class Cel:
             cv2.circle(mask, place.tolist(), int(round(diameter * self.unit / 2)), 255, -1)
         return mask
 
-    def lay(self, mask: np.ndarray, paint: Paint, *, line: float = 1.5, depth: float = 4.0, ink: Color = INK) -> None:
-        """Paint a mask: flat color, its shade `depth` units in from the shadow side, and an outline from `line` to twice that."""
-        inner = _eroded(mask, line * self.unit)
+    def lay(self, mask: np.ndarray, paint: Paint, *, line: float = 1.5, depth: float = 4.0) -> np.ndarray:
+        """Paint a mask: flat color, its shade `depth` units in from the shadow side, and an outline from `line` to twice that.
+
+        Returns the mask without its outline, for details that must not cross it.
+        """
+        box = _box(mask)
+        shape = mask[box]
+        inner = _eroded(shape, line * self.unit)
         inner &= _moved(inner, _LIGHT * line * self.unit)
-        lit = _moved(inner, _LIGHT * depth * self.unit)
-        for region, color in ((mask, ink), (inner, paint.shade), (inner & lit, paint.fill)):
-            self.color[region > 0] = color
-        self.alpha |= mask
+        lit = inner & _moved(inner, _LIGHT * depth * self.unit)
+        for region, color in ((shape, INK), (inner, paint.shade), (lit, paint.fill)):
+            self.color[box][region > 0] = color
+        self.alpha[box] |= shape
+        inside = self.empty()
+        inside[box] = inner
+        return inside
 
     def stroke(self, points: np.ndarray, widths: list[float], color: Color = INK, *, within: np.ndarray | None = None) -> None:
         """A brush stroke through the points, kept inside `within`."""
@@ -94,9 +102,16 @@ class Cel:
 
     def fill(self, mask: np.ndarray, color: Color, *, within: np.ndarray | None = None) -> None:
         """Flat color without a line, kept inside `within`."""
-        mask = mask if within is None else mask & within
-        self.color[mask > 0] = color
-        self.alpha |= mask
+        box = _box(mask)
+        shape = mask[box] if within is None else mask[box] & within[box]
+        self.color[box][shape > 0] = color
+        self.alpha[box] |= shape
+
+
+def _box(mask: np.ndarray) -> tuple[slice, slice]:
+    """Where there is anything in a mask: sheets are large and parts are small."""
+    x, y, width, height = cv2.boundingRect(mask)
+    return slice(y, y + height), slice(x, x + width)
 
 
 def _eroded(mask: np.ndarray, radius: float) -> np.ndarray:
