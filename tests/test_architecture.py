@@ -20,19 +20,20 @@ LICENSE_LINE = "# SPDX-License-Identifier: GPL-3.0-or-later"
 
 # What each part of the package may import: parts of the package, and packages from outside of the standard library.
 # torchvision holds the learned flow; it is optional, and only imported when that flow is asked for.
-BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "numpy", "bl_operators"}
-PARTS = {"operators", "jobs", "scene", "properties", "preferences", "ui_panel", "command", "protocol"}
+BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "numpy", "bl_operators", "bl_ui"}
 ALLOWED = {
     "protocol": (set(), set()),
     "jobs": ({"jobs", "protocol"}, set()),
     "engine": ({"engine", "protocol"}, {"torch", "cv2", "numpy", "numba", "scipy", "maxflow", "tqdm", "natsort", "OpenEXR", "torchvision"}),
     "scene": ({"scene", "jobs", "protocol"}, BLENDER),
     "properties": ({"properties", "scene", "jobs", "protocol"}, BLENDER),
+    "ui_rows": (set(), BLENDER),
+    "preferences": ({"preferences", "operators", "ui_rows", "jobs", "protocol"}, BLENDER),
     "operators": ({"operators", "jobs", "scene", "properties", "preferences", "protocol"}, BLENDER),
-    "preferences": ({"preferences", "properties", "operators", "jobs", "scene", "protocol"}, BLENDER),
-    "ui_panel": ({"ui_panel", "properties", "preferences", "operators", "scene", "jobs", "protocol"}, BLENDER),
-    "command": ({"command", "scene", "jobs", "properties", "protocol"}, BLENDER),
-    "__init__": (PARTS, {"bpy"}),
+    "ui_panel": ({"ui_panel", "ui_rows", "properties"}, BLENDER),
+    "ui_sprites": ({"ui_sprites", "ui_rows", "properties", "scene"}, BLENDER),
+    "command": ({"command", "operators", "preferences", "scene", "jobs", "properties", "protocol"}, BLENDER),
+    "__init__": (set(), {"bpy"}),
 }
 
 
