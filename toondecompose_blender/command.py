@@ -21,6 +21,8 @@ from .scene import rendering
 from .scene.baking import BAKES
 from .scene.blending import BLENDINGS
 from .scene.importing import import_result
+from .scene.output import MOVIES, OUTPUTS
+from .scene.strips import set_clip_sound
 
 __all__ = ["main", "register", "unregister"]
 
@@ -67,11 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--bake", choices=BAKES, default="shape-keys", help="how sprites move (default: %(default)s)")
     build.add_argument("--blending", choices=BLENDINGS, default="display", help="how layers mix (default: %(default)s, exact)")
     build.set_defaults(run=_import)
-    render = commands.add_parser("render", help="render a .blend to PNG files")
+    render = commands.add_parser("render", help="render a .blend to pictures or a movie")
     render.add_argument("file", type=Path, metavar="FILE", help=".blend file")
     render.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for 0001.png ...")
     render.add_argument("--frames", metavar="A:B", help="first and last frame (default: the scene's)")
     render.add_argument("--engine", choices=rendering.ENGINES, help="default: the scene's")
+    render.add_argument("--format", choices=OUTPUTS, default="png", help="PNG, H.264 with sound, FFV1, or EXR with one layer a sprite")
     render.add_argument("--depth", type=int, choices=(8, 16), default=8, help="bits a channel (default: %(default)s)")
     render.add_argument("--alpha", action="store_true", help="keep what no sprite covers transparent, instead of black")
     render.add_argument("--scene", default="", metavar="NAME", help="default: the one that was open when the file was saved")
@@ -115,14 +118,16 @@ def _render(options: argparse.Namespace) -> int:
     if options.engine:
         scene.render.engine = rendering.engine_of(options.engine)
     first, last = _range(options.frames, scene)
-    pictures = rendering.Pictures(options.out, first, last, depth=options.depth, alpha=options.alpha)
+    sound = options.format == "movie" and set_clip_sound(scene, bpy.path.abspath(scene.get("toondecompose_source", "")),
+                                                         scene.get("toondecompose_first_frame", 1), True)
+    pictures = rendering.Pictures(options.out, first, last, options.format, options.depth, options.alpha, sound)
     with _quiet() as terminal, _interruptible() as interrupted:
         bar = _Bar(terminal, first, last)
         files = rendering.render_pictures(scene, pictures, rendered=lambda frame: bar.show(frame) and not interrupted)
     if interrupted:
         print(f"Stopped; {len(files)} pictures are in {options.out.absolute()}", file=sys.stderr)
         return INTERRUPTED
-    print(f"{len(files)} pictures are in {options.out.absolute()}")
+    print(f"The movie is {files[0]}" if options.format in MOVIES else f"{len(files)} pictures are in {options.out.absolute()}")
     return 0
 
 

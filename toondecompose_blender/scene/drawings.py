@@ -11,8 +11,9 @@ import bpy
 
 from ..protocol import SceneError
 from . import palette, timing
-from .loading import Source
+from .loading import Source, load_result
 from .materials import color_group_of, drive_drawings, image_of, new_material
+from .sprites import SPRITE_ID
 
 __all__ = ["dress", "dress_copy", "drawing_shown", "drawing_path", "replace_drawing", "lost_files", "relink", "reload"]
 
@@ -94,22 +95,19 @@ def lost_files(sprite_object) -> list[Path]:
     return [path for path in paths if not path.is_file()]
 
 
-def relink(sprite_object, source: Source) -> None:
-    """Let a sprite show the drawings of `source`, the same sprite in a result that moved.
+def relink(sprites: list, folder: Path) -> None:
+    """Let sprites show the drawings of their result in the folder where it is now; all of them, or none.
 
-    Raises `SceneError` (scene.relink) if it is not the same.
+    Raises what `load_result` raises, and `SceneError` (scene.relink) if it is another result.
     """
-    same = (source.sprite.width, source.sprite.height) == tuple(sprite_object["toondecompose_canvas"])
-    if not same or list(source.sprite.exposure) != list(sprite_object["toondecompose_exposure"]):
-        raise SceneError("scene.relink", f"{sprite_object.name} in the chosen folder has another canvas or exposure sheet.",
-                         "Choose the result that this scene was imported from, or import the other one.")
-    material = sprite_object.data.materials[0]
-    _set_path(image_of(material), source.drawings.first)
-    tree = palette.palette_tree(material)
-    if tree is not None and source.index_maps is not None:
-        for node in tree.nodes:
-            if node.type == "TEX_IMAGE":
-                _set_path(node.image, source.index_maps.first)
+    sources = {source.sprite.id: source for source in load_result(folder).sources}
+    for sprite_object in sprites:
+        source = sources.get(sprite_object[SPRITE_ID])
+        if source is None or not _is_same(sprite_object, source):
+            raise SceneError("scene.relink", f"The result in {folder} has no sprite with the canvas and frames of {sprite_object.name}.",
+                             "Choose the result that this scene was imported from, or import the other one.")
+    for sprite_object in sprites:
+        _relink(sprite_object, sources[sprite_object[SPRITE_ID]])
 
 
 def reload(sprite_object) -> None:
@@ -119,6 +117,21 @@ def reload(sprite_object) -> None:
         for node in tree.nodes if tree is not None else ():
             if node.type == "TEX_IMAGE":
                 node.image.reload()
+
+
+def _is_same(sprite_object, source: Source) -> bool:
+    return ((source.sprite.width, source.sprite.height) == tuple(sprite_object["toondecompose_canvas"])
+            and list(source.sprite.exposure) == list(sprite_object["toondecompose_exposure"]))
+
+
+def _relink(sprite_object, source: Source) -> None:
+    material = sprite_object.data.materials[0]
+    _set_path(image_of(material), source.drawings.first)
+    tree = palette.palette_tree(material)
+    if tree is not None and source.index_maps is not None:
+        for node in tree.nodes:
+            if node.type == "TEX_IMAGE":
+                _set_path(node.image, source.index_maps.first)
 
 
 def _drive(sprite_object) -> None:

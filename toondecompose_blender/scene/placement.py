@@ -14,7 +14,7 @@ from .lifting import View
 from .nodes import Graph
 from .timing import drive, steps
 
-__all__ = ["MODIFIER", "add_placement", "placement_inputs", "set_placement", "set_pivots"]
+__all__ = ["MODIFIER", "add_placement", "placement_inputs", "set_placement", "restore_placement", "set_pivots"]
 
 MODIFIER = "Placement"
 _PIVOTS = ("Pivot X", "Pivot Y")
@@ -43,6 +43,11 @@ def set_placement(sprite_object, **values: float) -> None:
         if value is not None:
             modifier[identifier] = float(value)
     sprite_object.update_tag()
+
+
+def restore_placement(sprite_object) -> None:
+    """Put the sprite where the clip has it."""
+    set_placement(sprite_object, move_x=0.0, move_y=0.0, rotation=0.0, scale=1.0)
 
 
 def set_pivots(sprite_object, middles: np.ndarray | None, view: View) -> None:

@@ -13,20 +13,26 @@ import bpy
 
 from ..protocol import SceneError
 from . import versions
+from .output import MOVIES, set_output, use_sprite_layers
 
-__all__ = ["ENGINES", "Pictures", "render_pictures", "sharp_textures", "engine_of", "scene_to_render"]
+__all__ = ["ENGINES", "Pictures", "render_pictures", "sharp_textures", "sharpen_until_rendered", "engine_of", "scene_to_render"]
 
 ENGINES = ("cycles", "eevee")
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """PNG files `folder`/0001.png ... of `first` to `last`, `depth` 8 or 16 bit, over black unless `alpha`."""
+    """Files `folder`/0001.png ... of frames `first` to `last`, `depth` 8 or 16 bit, over black unless `alpha`.
+
+    `kind` is one of `output.OUTPUTS`; a movie is one file, named by its frames.
+    """
     folder: Path
     first: int
     last: int
+    kind: str = "png"
     depth: int = 8
     alpha: bool = False
+    sound: bool = False
 
 
 def scene_to_render(name: str = ""):
@@ -45,7 +51,7 @@ def engine_of(name: str) -> str:
 
 
 def render_pictures(scene, pictures: Pictures, *, rendered: Callable[[int], bool]) -> list[Path]:
-    """Render and return the files; `rendered` is told each frame, and False from it stops the work after that frame.
+    """Render and return the files; `rendered` is told each frame, and False from it stops pictures after that frame.
 
     The scene's settings are as before afterwards.  Raises `SceneError` (scene.folder, scene.render).
     """
@@ -54,16 +60,36 @@ def render_pictures(scene, pictures: Pictures, *, rendered: Callable[[int], bool
     except OSError as cause:
         raise SceneError("scene.folder", f"The folder {pictures.folder} cannot be made: {cause.strerror}.",
                          "Choose another output folder.") from cause
-    files = []
     with _restored(scene), sharp_textures(), _in_window(scene):
-        versions.set_image_output(scene.render.image_settings, file_format="PNG",
-                                  color_mode="RGBA" if pictures.alpha else "RGB", color_depth=str(pictures.depth))
+        set_output(scene, pictures.kind, depth=pictures.depth, alpha=pictures.alpha, sound=pictures.sound)
+        scene.frame_start, scene.frame_end = pictures.first, pictures.last
+        if pictures.kind in MOVIES:
+            return [_render_movie(scene, pictures, rendered)]
         scene.render.filepath = str(pictures.folder.absolute() / "####")
+        files = []
         for frame in range(pictures.first, pictures.last + 1):
-            files.append(_render_frame(scene, frame))
+            # One frame as an animation of one: a still of an edit shows frame 1 of its scene strips.
+            scene.frame_start = scene.frame_end = frame
+            files.append(Path(scene.render.frame_path(frame=frame)))
+            _render(scene, files[-1])
             if not rendered(frame):
                 break
-    return files
+        return files
+
+
+def sharpen_until_rendered() -> None:
+    """`sharp_textures` for a render that runs on its own, from now until it is done or cancelled."""
+    stack = contextlib.ExitStack()
+    stack.enter_context(sharp_textures())
+    handlers = bpy.app.handlers
+
+    def restore(*_) -> None:
+        for ends in (handlers.render_complete, handlers.render_cancel):
+            if restore in ends:
+                ends.remove(restore)
+        stack.close()
+    handlers.render_complete.append(restore)
+    handlers.render_cancel.append(restore)
 
 
 @contextlib.contextmanager
@@ -78,32 +104,49 @@ def sharp_textures() -> Iterator[None]:
         system.anisotropic_filter = before
 
 
-def _render_frame(scene, frame: int) -> Path:
-    """One frame as an animation of one: a still of an edit shows frame 1 of its scene strips."""
-    scene.frame_start = scene.frame_end = frame
-    path = Path(scene.render.frame_path(frame=frame))
+def _render_movie(scene, pictures: Pictures, rendered: Callable[[int], bool]) -> Path:
+    """One movie, under another name until it is complete."""
+    render = scene.render
+    path = pictures.folder.absolute() / f"{pictures.first:04d}-{pictures.last:04d}{MOVIES[pictures.kind]}"
+    unfinished = path.with_stem(f"unfinished-{path.stem}")
+    render.use_file_extension = False
+    render.filepath = str(unfinished)
+
+    def tell(*_) -> None:
+        rendered(scene.frame_current)
+    bpy.app.handlers.render_write.append(tell)
+    try:
+        _render(scene, unfinished)
+        unfinished.replace(path)
+    finally:
+        bpy.app.handlers.render_write.remove(tell)
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def _render(scene, path: Path) -> None:
     try:
         bpy.ops.render.render(animation=True, scene=scene.name)
     except RuntimeError as cause:
-        raise SceneError("scene.render", f"Blender could not render frame {frame}: {_first_line(cause)}",
+        raise SceneError("scene.render", f"Blender could not render {path.name}: {_first_line(cause)}",
                          "Check the output folder and the free space.") from cause
     if not path.is_file():
-        raise SceneError("scene.render", f"Blender wrote no picture for frame {frame}.", "Check the output folder and the free space.")
-    return path
+        raise SceneError("scene.render", f"Blender wrote no {path.name}.", "Check the output folder and the free space.")
 
 
 @contextlib.contextmanager
 def _restored(scene) -> Iterator[None]:
     """The scene's range and output settings, as they were, afterwards."""
-    render, images = scene.render, scene.render.image_settings
-    names = [name for name in ("media_type", "file_format", "color_mode", "color_depth") if hasattr(images, name)]
-    before = [(scene, name, getattr(scene, name)) for name in ("frame_start", "frame_end")]
-    before += [(render, name, getattr(render, name)) for name in ("filepath", "engine")]
-    before += [(images, name, getattr(images, name)) for name in names]
+    render, images, ffmpeg = scene.render, scene.render.image_settings, scene.render.ffmpeg
     frame = scene.frame_current
+    before = [(owner, name, getattr(owner, name)) for owner, names in (
+        (scene, ("frame_start", "frame_end")), (render, ("filepath", "use_file_extension")),
+        (images, ("media_type", "file_format", "color_mode", "color_depth")), (ffmpeg, ("format", "codec", "audio_codec")),
+    ) for name in names if hasattr(owner, name)]
     try:
         yield
     finally:
+        use_sprite_layers(scene, False)
         for owner, name, value in before:
             setattr(owner, name, value)
         scene.frame_set(frame)

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import math
 
+from ..protocol import SceneError
 from .timing import HELD, Key, drive_expression, identity_keys, source_curve, write_keys
 
-__all__ = ["speed", "reverse", "hold", "hold_of", "freeze", "offset", "repeat", "restore", "is_restored", "set_inbetweens", "shown_frame"]
+__all__ = ["speed", "reverse", "hold", "hold_of", "freeze", "offset", "repeat", "restore", "is_restored", "set_inbetweens",
+           "shown_frame", "span"]
 
 _SAME = 1e-3
 
@@ -24,13 +26,13 @@ def speed(sprite_object, factor: float) -> None:
 
 def reverse(sprite_object) -> None:
     """Play backwards between the first and the last key."""
-    first, last = _span(sprite_object)
+    first, last = span(sprite_object)
     write_keys(sprite_object, _fitted(first, _sampled(sprite_object, first, last)[::-1]))
 
 
 def hold(sprite_object, step: int) -> None:
     """Show each drawing for `step` frames: on ones, twos, threes, fours; on ones also undoes an earlier hold."""
-    first, last = _span(sprite_object)
+    first, last = span(sprite_object)
     values = _unheld(_sampled(sprite_object, first, last), len(sprite_object["toondecompose_exposure"]))
     write_keys(sprite_object, _fitted(first, [values[index - index % step] for index in range(len(values))]))
 
@@ -60,7 +62,7 @@ def repeat(sprite_object, *, first: int, last: int, until: int, pingpong: bool =
     round_trip = _sampled(sprite_object, first, last)
     if pingpong:
         round_trip = round_trip + round_trip[-2:0:-1]
-    start = min(first, _span(sprite_object)[0])
+    start = min(first, span(sprite_object)[0])
     before = _sampled(sprite_object, start, first - 1)
     count = until - first + 1
     values = before + [round_trip[index % len(round_trip)] for index in range(count)]
@@ -85,7 +87,13 @@ def shown_frame(sprite_object, frame: float) -> int:
 
 
 def set_inbetweens(sprite_object, on: bool) -> None:
-    """Let the place glide between clip frames (slow motion), or hold it as the drawings are held, which is the default."""
+    """Let the place glide between clip frames (slow motion), or hold it as the drawings are held, which is the default.
+
+    Raises `SceneError` (scene.inbetweens) for a sprite without shape keys.
+    """
+    if sprite_object.data.shape_keys is None:
+        raise SceneError("scene.inbetweens", f"{sprite_object.name} moves by UV warp, which has no in-betweens.",
+                         "Change its motion to Shape Keys first.")
     drive_expression(sprite_object.data.shape_keys, "s" if on else HELD)
 
 
@@ -96,12 +104,12 @@ def _keys(sprite_object) -> list[Key]:
         return identity_keys(len(sprite_object["toondecompose_exposure"]))
     points = curve.keyframe_points
     if any(point.interpolation not in ("LINEAR", "CONSTANT") for point in points) or len(curve.modifiers):
-        first, last = _span(sprite_object)
+        first, last = span(sprite_object)
         return _fitted(first, _sampled(sprite_object, first, last))
     return [(point.co.x, point.co.y, point.interpolation) for point in points]
 
 
-def _span(sprite_object) -> tuple[int, int]:
+def span(sprite_object) -> tuple[int, int]:
     """First and last whole frame of the keys; a last step lasts as long as the one before it."""
     curve = source_curve(sprite_object)
     if curve is None or len(curve.keyframe_points) == 0:

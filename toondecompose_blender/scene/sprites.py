@@ -7,7 +7,7 @@ from __future__ import annotations
 __all__ = ["SPRITE_ID", "JOB_ID", "is_sprite", "sprites_of", "stacked", "collection_of"]
 
 SPRITE_ID, JOB_ID = "toondecompose_sprite", "toondecompose_job"
-"""Marks on an object: the sprite's id in its result; on a collection: the result's folder."""
+"""Marks on an object: the sprite's id in its result; on a collection: the job, which is the name of the result's folder."""
 
 
 def is_sprite(candidate) -> bool:

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The button that imports a result folder from disk, one that was not made by a job of this file.
+It must not know jobs."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import StringProperty
+
+from ..protocol import ToonError
+from ..scene.importing import import_result
+from .selected import class_registration, report_error
+
+__all__ = ["register", "unregister"]
+
+
+class TOON_OT_import_result(bpy.types.Operator):
+    """Import the sprites of a result folder into a scene of their own"""
+    bl_idname, bl_label = "toon.import_result", "Import Result"
+    bl_options = {"REGISTER", "UNDO"}
+    directory: StringProperty(subtype="DIR_PATH")
+    filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
+
+    @classmethod
+    def poll(cls, context) -> bool:
+        if context.mode != "OBJECT":
+            cls.poll_message_set("Leave the edit mode first")
+            return False
+        return True
+
+    def invoke(self, context, _event):
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context):
+        settings = context.scene.toondecompose
+        try:
+            imported = import_result(bpy.path.abspath(self.directory), bake=settings.motion.lower().replace("_", "-"),
+                                     blending=settings.blending.lower())
+        except ToonError as error:
+            return report_error(self, error)
+        for warning in imported.warnings:
+            self.report({"WARNING"}, warning)
+        context.window.scene = bpy.data.scenes[imported.scene]
+        return {"FINISHED"}
+
+
+register, unregister = class_registration(TOON_OT_import_result)

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Render button: the scene's output settings, then Blender's own animation render with its progress and Esc.
+It must not know file formats."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..protocol import ToonError
+from ..scene import output, rendering, strips
+from ..scene.sprites import sprites_of
+from .selected import class_registration, report_error
+
+__all__ = ["register", "unregister"]
+
+
+class TOON_OT_render(bpy.types.Operator):
+    """Render the sprites to the chosen output"""
+    bl_idname, bl_label = "toon.render", "Render"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context) -> bool:
+        path = context.scene.render.filepath
+        if not sprites_of(context.scene):
+            cls.poll_message_set("No sprites in this scene")
+        elif not path or (path.startswith("//") and not bpy.data.filepath):
+            cls.poll_message_set("Choose an output folder")
+        else:
+            return True
+        return False
+
+    def invoke(self, context, _event):
+        return self._run(context, "INVOKE_DEFAULT")
+
+    def execute(self, context):
+        return self._run(context, "EXEC_DEFAULT")
+
+    def _run(self, context, how: str):
+        scene, settings = context.scene, context.scene.toondecompose
+        sound = settings.output == "MOVIE" and strips.set_clip_sound(
+            scene, bpy.path.abspath(scene.get("toondecompose_source", "")), scene.get("toondecompose_first_frame", 1), settings.use_sound)
+        try:
+            output.set_output(scene, settings.output.lower(), sound=bool(sound))
+        except ToonError as error:
+            return report_error(self, error)
+        rendering.sharpen_until_rendered()
+        return bpy.ops.render.render(how, animation=True)
+
+
+register, unregister = class_registration(TOON_OT_render)

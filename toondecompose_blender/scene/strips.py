@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way back into the edit: the sprites' scene as a strip over the clip it came from, at the same frames.
+It must not know how strips become jobs."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..protocol import SceneError
+from . import versions
+from .sprites import JOB_ID, sprites_of
+
+__all__ = ["add_scene_strip", "scene_of_job", "set_clip_sound"]
+
+_SOUND = "Clip Sound"
+
+
+def scene_of_job(job: str):
+    """The scene of the newest import of a job that still has its sprites, or None."""
+    scenes = [scene for scene in bpy.data.scenes
+              if sprites_of(scene) and any(job and child.get(JOB_ID) == job for child in scene.collection.children_recursive)]
+    return scenes[-1] if scenes else None
+
+
+def add_scene_strip(edit_scene, source_strip, sprite_scene):
+    """Lay the sprites' scene over the visible part of `source_strip`, in the next channel free there; returns the strip.
+
+    Raises `SceneError` (scene.strip) if the scene would contain itself.
+    """
+    if sprite_scene == edit_scene:
+        raise SceneError("scene.strip", "A scene cannot be a strip of its own.", "Switch to the scene of the edit.")
+    editor = edit_scene.sequence_editor
+    start, end = source_strip.frame_final_start, source_strip.frame_final_end
+    channel = _free_channel(editor, source_strip.channel + 1, start, end)
+    strip = versions.new_scene_strip(editor, name=sprite_scene.name, scene=sprite_scene, channel=channel, frame_start=start)
+    strip.frame_final_end = min(strip.frame_final_end, end)
+    strip.blend_type = "REPLACE"
+    return strip
+
+
+def set_clip_sound(scene, path: str, first_frame: int, on: bool) -> bool:
+    """Let the scene sound like the clip it came from, or not; False if the clip has no sound.
+
+    The clip's frame `first_frame` (from 1) is heard at scene frame 1.
+    """
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    strips = versions.strips_of(editor)
+    for strip in [strip for strip in strips if strip.name == _SOUND]:
+        strips.remove(strip)
+    if not on or not path or not _has_sound(path):
+        return False
+    strips.new_sound(name=_SOUND, filepath=path, channel=1, frame_start=2 - first_frame)
+    return True
+
+
+def _free_channel(editor, lowest: int, start: int, end: int) -> int:
+    taken = {strip.channel for strip in versions.strips_of(editor) if strip.frame_final_start < end and strip.frame_final_end > start}
+    return next(channel for channel in range(lowest, lowest + len(taken) + 1) if channel not in taken)
+
+
+def _has_sound(path: str) -> bool:
+    try:
+        sound = bpy.data.sounds.load(path)
+    except RuntimeError:
+        return False
+    heard = sound.channels != "INVALID"
+    bpy.data.sounds.remove(sound)
+    return heard
