@@ -9,6 +9,7 @@ from tests.engine.drawn import draw_clip, overlap
 from toondecompose_blender.engine.geometry import translation
 from toondecompose_blender.engine.layers.evidence import background_weights, interval, motion_masks, residual_masks
 from toondecompose_blender.engine.layers.plate import Canvas, build_plate, canvas_of_plane, fill_unseen, view
+from toondecompose_blender.engine.layers.shade import find_shade
 from toondecompose_blender.engine.matting.random_walker import edge_weights, random_walk
 from toondecompose_blender.engine.matting.sprites import Sighting, solve_drawings
 from toondecompose_blender.protocol import ClipError
@@ -70,7 +71,8 @@ def test_a_held_drawing_over_a_moving_background_gets_its_alpha(clip, true_plate
     masks = (residual_masks(frames, true_plate, clip.alphas[0]) * 255).astype(np.uint8)
     exposure = np.arange(len(frames)) // 2 % 4 + 1
     canvas = Canvas(96, 96, np.stack([translation(17 + 1.5 * t, 31.0) for t in range(len(frames))]))
-    sighting = Sighting(frames.__getitem__, masks.__getitem__, lambda t: np.zeros(masks.shape[1:], np.uint8), true_plate, ())
+    sighting = Sighting(frames.__getitem__, masks.__getitem__, lambda t: np.zeros(masks.shape[1:], np.uint8), true_plate,
+                        np.zeros(frames.shape[1:], np.float32), ())
     mattes = list(solve_drawings(sighting, canvas, exposure))
     assert len(mattes) == 4
     truth = np.stack([clip.alphas[0, 2 * d, 31:127, 17 + 3 * d: 113 + 3 * d] for d in range(4)])
@@ -84,6 +86,16 @@ def test_what_was_never_seen_continues_its_surroundings():
     seen[10:20, 10:20] = 0
     picture[10:20, 10:20] = 0
     assert np.abs(fill_unseen(picture, seen) - 90).max() < 1
+
+
+def test_dark_corners_that_stay_with_the_camera_are_found_and_are_no_sprite(clip, true_plate):
+    height, width = clip.frames.shape[1:3]
+    y, x = np.mgrid[-1:1:height * 1j, -1:1:width * 1j]
+    corners = (-6 * (x * x + y * y) + 4)[..., None]
+    frames = np.clip(clip.frames + corners, 0, 255).astype(np.uint8)
+    shade = find_shade(frames, true_plate, clip.alphas[0])
+    assert np.abs(shade - corners).mean() < 1.5
+    assert overlap(residual_masks(frames, true_plate, clip.alphas[0], shade=shade), clip.alphas[0]) > 0.88
 
 
 def test_an_absurd_camera_is_refused_by_name():

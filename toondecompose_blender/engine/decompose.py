@@ -17,7 +17,7 @@ from .device import resolve_device
 from .drawings import ExposureSheet, canvas_of, exposure_sheet
 from .flow import Flow, compute_flow
 from .geometry import resized
-from .layers.find import find_layers
+from .layers.find import find_layers, plate_weights
 from .layers.plate import Canvas, Plate, build_plate, canvas_of_plane
 from .matting.sprites import Behind, Sighting, solve_drawings
 from .matting.triangulation import Matte
@@ -67,7 +67,7 @@ class _Job:
         motion = self.store.run("motion", fingerprint(flow.key, self.settings.seed), self._motion)
         self.camera = _load_motion(motion)
         layers = self.store.run("layers", fingerprint(motion.key, self.settings.sprites), self._layers)
-        self.camera, self.alphas = _load_motion(layers), layers.load("alphas")
+        self.camera, self.alphas, self.shade = _load_motion(layers), layers.load("alphas"), layers.load("shade")
         exposure = self.store.run("exposure", fingerprint(layers.key), self._exposure)
         self.sheets = [_load_sheet(exposure, k) for k in range(len(self.alphas))]
         plate = self.store.run("plate", fingerprint(layers.key), self._plate)
@@ -113,7 +113,7 @@ class _Job:
         layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, report=part)
         part.close()
         _save_motion(stage, layers.camera)
-        stage.save(alphas=layers.alphas)
+        stage.save(alphas=layers.alphas, shade=layers.shade)
 
     def _exposure(self, stage: Stage) -> None:
         self.report.stage("Exposure", PARTS * len(self.alphas))
@@ -128,8 +128,9 @@ class _Job:
         height, width = self.full.shape[1:3]
         homographies = resized(self.camera.homographies, width / self.size[0], height / self.size[1])
         canvas = canvas_of_plane(homographies, width, height)
-        covered = self.alphas.max(0) if len(self.alphas) else np.zeros(self.small.shape[:3], np.uint8)
-        plate = build_plate(lambda t: np.asarray(self.full[t]), lambda t: _full_size_weight(covered[t], (width, height)), canvas)
+        covered = self.alphas.max(0, initial=0).astype(np.float32) / 255
+        weights = plate_weights(covered, static=self.camera.static)
+        plate = build_plate(lambda t: np.asarray(self.full[t]), lambda t: _enlarged(weights[t], (width, height)), canvas)
         stage.save(picture=plate.picture, seen=plate.seen, homographies=canvas.homographies)
 
     def _drawings(self, stage: Stage) -> None:
@@ -141,7 +142,7 @@ class _Job:
                 continue  # a sprite that was asked for and is not there
             canvas = self._sprite_canvas(k, sheet)
             front = self.alphas[k + 1:].max(0, initial=0)
-            sighting = Sighting(lambda t: np.asarray(self.full[t]), self.alphas[k].__getitem__, front.__getitem__, self.plate, behind)
+            sighting = Sighting(lambda t: np.asarray(self.full[t]), self.alphas[k].__getitem__, front.__getitem__, self.plate, self.shade, behind)
             mattes = list(ticked(solve_drawings(sighting, canvas, sheet.exposure), self.report))
             behind += (Behind(canvas, sheet.exposure, [matte.rgba for matte in mattes]),)
             name = f"sprite_{len(records)}"
@@ -186,10 +187,7 @@ def _cuts(frames: np.ndarray) -> list[int]:
     return [t + 1 for t in np.flatnonzero(changes > max(CUT_DISTANCE, 4 * np.median(changes)))] if len(changes) else []
 
 
-def _full_size_weight(covered: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """How surely a full-size pixel is background, from the union of the sprites' masks at analysis size."""
-    wide = cv2.dilate(covered, np.ones((5, 5), np.uint8)).astype(np.float32) / 255
-    weight = (255 * np.clip(1 - 1.6 * wide, 0, 1) ** 2).astype(np.uint8)
+def _enlarged(weight: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return weight if weight.shape[::-1] == size else cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR)
 
 

@@ -13,6 +13,7 @@ from ..geometry import displacement, relative, resized
 from ..matting.random_walker import edge_weights, random_walk
 from ..parallel import map_ordered
 from .plate import Plate, view
+from .shade import shaded
 
 __all__ = ["interval", "Evidence", "motion_masks", "residual_evidence", "residual_masks", "background_weights"]
 
@@ -113,16 +114,19 @@ def _local_deviation(picture: np.ndarray, box: int = 7) -> np.ndarray:
     return np.sqrt(np.maximum(cv2.blur(gray * gray, (box, box)) - mean * mean, 0))
 
 
-def residual_masks(frames: np.ndarray, plate: Plate, prior: np.ndarray, *, prior_trust: float = 0.0) -> np.ndarray:
+def residual_masks(frames: np.ndarray, plate: Plate, prior: np.ndarray, *, shade: np.ndarray | None = None,
+                   prior_trust: float = 0.0) -> np.ndarray:
     """Soft foreground masks float32 (T, h, w) from the difference to the plate.
 
     `prior` float32 (T, h, w) are masks from elsewhere: they decide where the plate was never seen, and count with
-    `prior_trust` everywhere else.
+    `prior_trust` everywhere else.  `shade` float32 (h, w, 3) is added to what the plate shows.
     """
     height, width = frames.shape[1:3]
 
     def mask(t: int) -> np.ndarray:
         shown, seen = view(plate, t, width, height)
+        if shade is not None:
+            shown = shaded(shown, shade)
         evidence = residual_evidence(frames[t], shown, seen)
         belief = (prior[t] > 0.5).astype(np.float32)
         hint = 0.12 * evidence.unseen + prior_trust * (1 - evidence.unseen)

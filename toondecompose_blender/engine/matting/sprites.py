@@ -12,6 +12,7 @@ import numpy as np
 
 from ..geometry import normalized
 from ..layers.plate import Canvas, Plate
+from ..layers.shade import shaded
 from ..parallel import map_ordered
 from .region import Exposure, find_region
 from .triangulation import Matte, solve_matte
@@ -34,11 +35,13 @@ class Behind:
 @dataclass(frozen=True)
 class Sighting:
     """Where a sprite can be seen: `read(t)` the full-size frame uint8 (H, W, 3); `mask(t)` its soft mask and `front(t)` the union
-    of those in front of it, uint8 (h, w) at analysis size; the `plate`, and solved sprites `behind`, back to front."""
+    of those in front of it, uint8 (h, w) at analysis size; the `plate`; the `shade` float32 (h, w, 3) over it at analysis
+    size; solved sprites `behind`, back to front."""
     read: Callable[[int], np.ndarray]
     mask: Callable[[int], np.ndarray]
     front: Callable[[int], np.ndarray]
     plate: Plate
+    shade: np.ndarray
     behind: tuple[Behind, ...]
 
 
@@ -71,6 +74,7 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
     enlarged = to_canvas @ _enlargement(mask.shape, (height, width))
     inside = seen_from(np.ones((height, width), np.float32), to_canvas, cv2.INTER_LINEAR) > 0.999
     background, seen = _behind(sighting, canvas, t, to_canvas)
+    background = shaded(background, seen_from(sighting.shade, enlarged, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE))
     return Exposure(
         color=seen_from(frame, to_canvas, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE),
         background=background, seen=seen,

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shading that stays with the camera while the background moves: a lens's dark corners, a gradient laid over the shot.
+It is told apart from sprites by being the same in every frame and smooth; it belongs to no layer, and only evidence uses it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ..parallel import map_ordered
+from .plate import Plate, view
+
+__all__ = ["find_shade", "shaded"]
+
+CELL = 20          # px of the frame over which a difference is averaged before the median over time
+LARGEST = 16.0     # gray levels; more is a thing, not a shade
+FEWEST_SHARE = 0.3  # of the frames must have seen background in a cell
+
+
+def find_shade(frames: np.ndarray, plate: Plate, foreground: np.ndarray) -> np.ndarray:
+    """float32 (h, w, 3) gray levels: by how much frames uint8 (T, h, w, 3) are usually brighter than the plate at each place.
+
+    `foreground` float32 (T, h, w) are soft masks of what is not the background.
+    """
+    height, width = frames.shape[1:3]
+    grid = (max(2, width // CELL), max(2, height // CELL))
+
+    def difference(t: int) -> np.ndarray:
+        shown, seen = view(plate, t, width, height)
+        weight = ((foreground[t] < 0.3) & seen).astype(np.float32)
+        change = (frames[t].astype(np.float32) - shown) * weight[..., None]
+        share = cv2.resize(weight, grid, interpolation=cv2.INTER_AREA)[..., None]
+        mean = cv2.resize(change, grid, interpolation=cv2.INTER_AREA) / np.maximum(share, 1e-6)
+        return np.where(share > 0.5, mean, np.nan)
+
+    differences = np.stack(list(map_ordered(difference, range(len(frames)))))
+    enough = np.isfinite(differences[..., 0]).mean(0) >= FEWEST_SHARE
+    median = np.where(enough[..., None], _median(differences), 0)
+    smooth = cv2.GaussianBlur(np.clip(median, -LARGEST, LARGEST).astype(np.float32), (0, 0), 0.8)
+    return cv2.resize(smooth, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Over the first axis, of the finite values only; 0 where there is none."""
+    ordered = np.sort(values, axis=0)  # not-a-number goes last
+    count = np.isfinite(values).sum(0)
+    middle = np.take_along_axis(ordered, np.maximum(count - 1, 0)[None] // 2, 0)[0]
+    return np.where(count > 0, middle, 0)
+
+
+def shaded(background: np.ndarray, shade: np.ndarray) -> np.ndarray:
+    """A view of the background uint8 (h, w, 3) under the shade."""
+    return np.clip(np.rint(background + shade), 0, 255).astype(np.uint8)
