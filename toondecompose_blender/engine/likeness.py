@@ -10,7 +10,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
-from .geometry import corners, project, translation, warp_to
+from .geometry import corners, project, relative, translation, warp_to
 from .motion.alignment import Alignment, Gradients, align, gradients, salient_points
 
 __all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "View", "compare", "correlate", "ground_of", "view_of"]
@@ -26,6 +26,7 @@ _BLURS = (3.0, 1.0)  # px: the first finds the place, the second the sub-pixel
 _SOFT = 0.8  # px of blur before colors are compared: resampled line art then differs by a few levels only
 _SEEN = 14.0  # levels, mean of 5 x 5 px: a difference that the eye sees
 _SATURATED = 60.0  # levels: one wild pixel must not count as many
+_ALLOWANCE = 0.0015  # of the compared px: large drawings have large mouths, and large mattes more dirt
 _ZOOM = 0.7  # log of the scale: of a sprite that small little is to be seen
 
 
@@ -41,6 +42,7 @@ class View:
     solid: np.ndarray  # uint8 0/1 crop: the part of it that nothing shines through
     core: np.ndarray  # uint8 0/1 crop: inside the solid part and away from its outline, where the matte's errors do not reach
     plain: np.ndarray  # uint8 0/1 crop: looks like what is behind; a matte that has it may be wrong
+    camera: np.ndarray | None  # (3, 3) background plane -> frame
     gray: np.ndarray  # uint8 crop
     laid: np.ndarray  # uint8 crop: the sprite, gray, laid on a plain ground
     points: np.ndarray  # float32 (N, 2), crop px
@@ -63,13 +65,13 @@ class Limits:
 
     inliers: float  # share of salient points with a residual under 8 levels
     overlap: float  # intersection over union of the masks, in the part both frames can see
-    changed: int  # px well inside both masks that look different
+    changed: int  # px well inside both masks that look different, and 15 more for each 10,000 px there
     stray: float  # px far outside the other mask that look different, as a share of the area
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """`homography` (3, 3) frame a -> frame b, a similarity; the rest as in `Limits`."""
+    """`homography` (3, 3) frame a -> frame b, a similarity; the rest as in `Limits` (`changed` beyond the allowance)."""
 
     homography: np.ndarray
     inliers: float
@@ -99,10 +101,11 @@ def ground_of(frames: np.ndarray, alphas: np.ndarray, scale: float) -> float:
 
 
 def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *, front: np.ndarray | None = None,
-            behind: np.ndarray | None = None) -> View | None:
+            behind: np.ndarray | None = None, camera: np.ndarray | None = None) -> View | None:
     """The sprite with this alpha, float32 (h, w) 0..1, in a picture, uint8 (h, w, 3) RGB; None where it is not to be seen.
 
-    `front`, like alpha, is what lies before it; `behind`, like the picture, what would be seen without it.
+    `front`, like alpha, is what lies before it; `behind`, like the picture, what would be seen without it; `camera` (3, 3)
+    leads from the background's plane to the frame.
     """
     mask = _large_parts((alpha > 0.5).astype(np.uint8))
     area = int(mask.sum())
@@ -126,8 +129,8 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
     inside = (core & (1 - plain))[points[:, 1].astype(int), points[:, 0].astype(int)] > 0
     moments = cv2.moments(mask, binaryImage=True)
     center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
-    return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid & (1 - plain), core, plain, gray, laid,
-                points, points[inside],
+    return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid & (1 - plain), core, plain, camera,
+                gray, laid, points, points[inside],
                 _thumbnail(laid, mask, center, area), slack, center + (left, top), float(area), cut)
 
 
@@ -222,13 +225,18 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     own = [_placed(part, b.origin - low, size) > 0 for part in (b.mask, b.core, b.solid, b.plain)]
     change = difference(warp_to(a.picture, window, *size, border=cv2.BORDER_REPLICATE), b.picture[low[1]:high[1], low[0]:high[0]])
     slack = np.ones((2 * min(a.slack, b.slack) + 3,) * 2, np.uint8)
-    passing = moved[3] & own[3] & (change > _SAME)  # the background, seen through a hole that the mattes miss
-    core = moved[1] & own[1] & common & (cv2.dilate(passing.astype(np.uint8), slack) == 0)
+    passing = moved[3] & own[3]  # the background, seen through a hole that the mattes miss
+    if a.camera is not None and b.camera is not None:
+        still = warp_to(a.picture, translation(*-low) @ relative(a.camera, b.camera), *size, border=cv2.BORDER_REPLICATE)
+        passing |= difference(still, b.picture[low[1]:high[1], low[0]:high[0]]) < _SAME
+    passing &= change > _SAME
+    common &= cv2.dilate(passing.astype(np.uint8), slack) == 0
+    core = moved[1] & own[1] & common
     near = [cv2.dilate(part.astype(np.uint8), slack) > 0 for part in (moved[0], own[0])]
     far = ((moved[2] & ~near[1]) | (own[2] & ~near[0])) & common
     union = int(((moved[0] | own[0]) & common).sum())
     return Likeness(homography, inliers, int((moved[0] & own[0] & common).sum()) / max(1, union),
-                    _count(change, core), _count(change, far) / max(1, union), min(a.slack, b.slack))
+                    max(0, _count(change, core) - int(_ALLOWANCE * core.sum())), _count(change, far) / max(1, union), min(a.slack, b.slack))
 
 
 def _placed(part: np.ndarray, offset: np.ndarray, size: tuple[int, int]) -> np.ndarray:
