@@ -28,10 +28,11 @@ ALLOWED = {
     "scene": ({"scene", "jobs", "protocol"}, BLENDER),
     "properties": ({"properties", "scene", "jobs", "protocol"}, BLENDER),
     "ui_rows": (set(), BLENDER),
+    "previews": (set(), BLENDER),
     "preferences": ({"preferences", "operators", "ui_rows", "jobs", "protocol"}, BLENDER),
-    "operators": ({"operators", "jobs", "scene", "properties", "preferences", "protocol"}, BLENDER),
+    "operators": ({"operators", "jobs", "scene", "properties", "preferences", "previews", "protocol"}, BLENDER),
     "ui_panel": ({"ui_panel", "ui_rows", "properties"}, BLENDER),
-    "ui_sprites": ({"ui_sprites", "ui_rows", "properties", "scene"}, BLENDER),
+    "ui_sprites": ({"ui_sprites", "ui_panel", "ui_rows", "previews", "properties", "scene"}, BLENDER),
     "command": ({"command", "operators", "preferences", "scene", "jobs", "properties", "protocol"}, BLENDER),
     "__init__": (set(), {"bpy"}),
 }

@@ -8,6 +8,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from .jobs.spec import MOST_SPRITES
+from .scene.editing import is_hidden, set_hidden
 from .scene.versions import path_options, sequencer_scene
 
 __all__ = [
@@ -98,6 +99,22 @@ def spec_options(settings: Settings) -> dict:
     }
 
 
+def _active_row(_status) -> int:
+    """The list's highlighted row is the active object."""
+    active = bpy.context.object
+    return bpy.context.scene.objects.find(active.name) if active else -1
+
+
+def _activate_row(_status, row: int) -> None:
+    """A click in the list selects the sprite alone, as a click in the view does."""
+    chosen = bpy.context.scene.objects[row]
+    for other in bpy.context.selected_objects:
+        other.select_set(False)
+    bpy.context.view_layer.objects.active = chosen
+    if chosen.visible_get():
+        chosen.select_set(True)
+
+
 class JobStatus(bpy.types.PropertyGroup):
     """One job as the sidebar shows it; `name` is its id."""
     clip: StringProperty()
@@ -135,7 +152,7 @@ class Status(bpy.types.PropertyGroup):
     install_fraction: FloatProperty(min=0, max=1)
     install_text: StringProperty()
     jobs_size: StringProperty()
-    sprite_index: IntProperty()
+    sprite_index: IntProperty(get=_active_row, set=_activate_row)
 
 
 def active_strip(context):
@@ -170,9 +187,13 @@ def register() -> None:
         bpy.utils.register_class(cls)
     bpy.types.Scene.toondecompose = PointerProperty(type=Settings)
     bpy.types.WindowManager.toondecompose = PointerProperty(type=Status)
+    bpy.types.Object.toondecompose_visible = BoolProperty(
+        name="Visible", description="Show the sprite in the view and in the render", get=lambda sprite: not is_hidden(sprite),
+        set=lambda sprite, visible: set_hidden(sprite, not visible))
 
 
 def unregister() -> None:
+    del bpy.types.Object.toondecompose_visible
     del bpy.types.WindowManager.toondecompose
     del bpy.types.Scene.toondecompose
     for cls in reversed(_CLASSES):

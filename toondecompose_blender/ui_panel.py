@@ -11,7 +11,7 @@ from bl_ui.utils import PresetPanel
 from .properties import SOURCE_ICONS, active_strip, refusal, works_on_strip
 from .ui_rows import big_button, icon, value_row, wrapped
 
-__all__ = ["draw_job", "register", "unregister"]
+__all__ = ["SequencerPanel", "ViewPanel", "split", "draw_job", "register", "unregister"]
 
 ENDED = {"failed", "stopped", "ready"}
 PREVIEW_SCALE = 6.0         # of an icon: fills the sidebar's default width
@@ -31,7 +31,7 @@ class TOON_PT_decompose_sequencer(SequencerPanel, bpy.types.Panel):
     bl_label = "Decompose"
 
     def draw(self, context) -> None:
-        layout = _split(self.layout)
+        layout = split(self.layout)
         strip = active_strip(context)
         if strip is None or strip.type not in SOURCE_ICONS:
             layout.active = False
@@ -46,12 +46,13 @@ class TOON_PT_decompose_view3d(ViewPanel, bpy.types.Panel):
     bl_label, bl_options, bl_order = "Decompose", {"DEFAULT_CLOSED"}, 40
 
     def draw(self, context) -> None:
-        layout = _split(self.layout)
+        layout = split(self.layout)
         layout.prop(context.scene.toondecompose, "filepath")
         _draw_start(layout, context)
 
 
-def _split(layout):
+def split(layout):
+    """The layout with labels left and controls right, without decorators."""
     layout.use_property_split, layout.use_property_decorate = True, False
     return layout
 
@@ -109,7 +110,7 @@ class JobPanel:
             self.layout.operator("toon.dismiss_job", text="", icon="X").job = job.name
 
     def draw(self, context) -> None:
-        draw_job(_split(self.layout), context, _shown_job(context))
+        draw_job(split(self.layout), context, _shown_job(context))
 
 
 class TOON_PT_job_sequencer(JobPanel, SequencerPanel, bpy.types.Panel):
@@ -173,7 +174,7 @@ class AdvancedPanel:
         TOON_PT_presets.draw_panel_header(self.layout)
 
     def draw(self, context) -> None:
-        layout, settings = _split(self.layout), context.scene.toondecompose
+        layout, settings = split(self.layout), context.scene.toondecompose
         column = layout.column()
         for name in ("device", "size", "flow", "seed"):
             column.prop(settings, name)

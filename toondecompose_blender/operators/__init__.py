@@ -8,7 +8,10 @@ import importlib
 
 __all__ = ["register", "unregister"]
 
-_MODULES = ("session", "decompose", "job", "engine")
+_MODULES = (
+    "session", "decompose", "job", "engine",
+    "importing", "strips", "timing", "color", "placement", "drawings", "render",
+)
 
 
 def register() -> None:

@@ -7,20 +7,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import bpy
-import bpy.utils.previews
 
 from ..jobs.environment import EngineHome
 from ..jobs.queue import Job
 from ..jobs.store import IMPORTED, RUNNING, STOPPED, WAITING, JobStore
+from ..previews import icon_of
 
-__all__ = ["mirror_jobs", "mirror_engine", "mirror_store", "clear_previews", "duration"]
+__all__ = ["mirror_jobs", "mirror_engine", "mirror_store", "duration"]
 
 SILENCE_SECONDS = 30        # without a word from the engine, then the bar says so
 AREAS = {"SEQUENCE_EDITOR", "VIEW_3D", "PREFERENCES"}
 PREVIEW = "contact_sheet"
 
 _shown: tuple = ()
-_previews = None
 
 
 def duration(seconds: float) -> str:
@@ -75,29 +74,16 @@ def _text(job: Job) -> str:
 
 def _preview(job: Job) -> int:
     """Icon of the newest contact sheet, 0 without one."""
-    global _previews
     path = job.artifacts.get(PREVIEW) or job.folder / "contact_sheet.png"
     try:
-        changed = path.stat().st_mtime_ns
+        return icon_of(path, path.stat().st_mtime_ns)
     except OSError:
         return 0
-    if _previews is None:
-        _previews = bpy.utils.previews.new()
-    name = f"{path} {changed}"
-    return (_previews[name] if name in _previews else _previews.load(name, str(path), "IMAGE")).icon_id
 
 
 def mirror_store(store: JobStore) -> None:
     """Show what all jobs take on the disk."""
     bpy.context.window_manager.toondecompose.jobs_size = f"{store.used_bytes() / 1e9:.1f} GB in {len(store.find())} jobs"
-
-
-def clear_previews() -> None:
-    """Give the pictures back to Blender."""
-    global _previews, _shown
-    if _previews is not None:
-        bpy.utils.previews.remove(_previews)
-    _previews, _shown = None, ()
 
 
 def mirror_engine(home: EngineHome, session, build, card: str, free: int) -> None:

@@ -20,7 +20,7 @@ from ..preferences import engine_home, job_store, preferences
 from ..protocol import Done, Progress, ToonError
 from ..scene.importing import Imported, import_result
 from ..scene.sprites import JOB_ID
-from .mirror import clear_previews, mirror_engine, mirror_jobs, mirror_store
+from .mirror import mirror_engine, mirror_jobs, mirror_store
 
 __all__ = ["Session", "current", "refresh_engine", "register", "unregister"]
 
@@ -238,4 +238,3 @@ def unregister() -> None:
     bpy.app.handlers.save_post.remove(_file_saved)
     atexit.unregister(_close)
     _close()
-    clear_previews()
