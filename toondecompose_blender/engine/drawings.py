@@ -21,7 +21,7 @@ __all__ = ["ExposureSheet", "canvas_of", "exposure_sheet"]
 
 Item = TypeVar("Item")
 
-_CANDIDATES = 8  # drawings that a new hold is aligned with: the nearest by thumbnail
+_CANDIDATES = 6  # drawings that a new hold is aligned with: the nearest by thumbnail
 _AREA_RANGE = 0.4  # log of the area: a sprite that repeats a drawing is about as large, as far as mattes can tell
 _GROWN = 0.1  # log of the scale at which blurs stop being comparable
 _MARGIN = 8 / 360  # of the frame's height: transparent border of a canvas, where a matte may still grow
