@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A background made of several planes: its picture in a frame, composed from far to near, and its plates at any size.
+It takes planes and openings as given; how they were found is not its business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..geometry import resized, warp_to
+from .plate import Canvas, Plate, build_plate, canvas_of_plane, view
+
+__all__ = ["FarPlane", "Backdrop", "build_backdrop", "visibility"]
+
+
+@dataclass(frozen=True)
+class FarPlane:
+    """A plane behind the one the camera's motion was measured on.
+
+    `homographies` (T, 3, 3), plane -> frame; `fraction`: how far it moves for one px of the camera's motion, 0..1;
+    `opening` uint8 (H, W), 255 where the next nearer plane is transparent, on the canvas of that nearer plane
+    (`canvas_of_plane` of its homographies at the size of the frames the plane was found in).
+    """
+    homographies: np.ndarray
+    fraction: float
+    opening: np.ndarray
+
+
+@dataclass(frozen=True)
+class Backdrop:
+    """`plates` back to front; `openings[i]` uint8, 255 where `plates[i + 1]` is transparent, on the canvas of that plate."""
+    plates: tuple[Plate, ...]
+    openings: tuple[np.ndarray, ...]
+
+    def view(self, t: int, width: int, height: int, *, interpolation: int = cv2.INTER_CUBIC) -> tuple[np.ndarray, np.ndarray]:
+        """What frame t shows of the background: colors uint8 (height, width, 3), and where they were seen, bool (height, width)."""
+        colors, seen = view(self.plates[0], t, width, height, interpolation=interpolation)
+        for plate, opening in zip(self.plates[1:], self.openings, strict=True):
+            near, near_seen = view(plate, t, width, height, interpolation=interpolation)
+            open_here = warp_to(opening, plate.canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE)
+            share = open_here[..., None].astype(np.float32) / 255
+            colors = np.rint(near + (colors.astype(np.float32) - near) * share).astype(np.uint8)
+            seen = np.where(open_here > 127, seen, near_seen)
+        return colors, seen
+
+
+def build_backdrop(read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], camera: np.ndarray,
+                   planes: Sequence[FarPlane], *, size: tuple[int, int], found_at: tuple[int, int] | None = None) -> Backdrop:
+    """Stitch one plate per plane.
+
+    `read(t)` uint8 (H, W, 3) and `weight(t)` uint8 (H, W), 255 where surely background, are frames of `size` (W, H);
+    `camera` (T, 3, 3) of the nearest plane and `planes`, back to front, were found in frames of `found_at` (default: `size`).
+    """
+    small = found_at or size
+    factors = size[0] / small[0], size[1] / small[1]
+    motions = [plane.homographies for plane in planes] + [camera]
+    canvases = [canvas_of_plane(resized(motion, *factors), *size) for motion in motions]
+    openings = tuple(_resized_opening(plane.opening, canvas_of_plane(motion, *small), canvas, factors)
+                     for plane, motion, canvas in zip(planes, motions[1:], canvases[1:], strict=True))
+
+    def weight_of(index: int) -> Callable[[int], np.ndarray]:
+        def product(t: int) -> np.ndarray:
+            shown = visibility(canvases[1:], openings, index, t, *size)
+            return cv2.multiply(weight(t), shown, scale=1 / 255)
+        return product
+
+    plates = tuple(build_plate(read, weight_of(index), canvas) for index, canvas in enumerate(canvases))
+    return Backdrop(plates, openings)
+
+
+def visibility(nearer: Sequence[Canvas], openings: Sequence[np.ndarray], index: int, t: int, width: int, height: int) -> np.ndarray:
+    """Where frame t shows plane `index` (0: the last), uint8 (height, width): through the openings of all nearer planes, and not
+    through its own.  `nearer[i]` is the canvas of `openings[i]`, that is of plane i + 1."""
+    shown = np.full((height, width), 255, np.uint8)
+    for i in range(max(0, index - 1), len(openings)):
+        seen = warp_to(openings[i], nearer[i].homographies[t], width, height, border=cv2.BORDER_REPLICATE)
+        shown = cv2.multiply(shown, 255 - seen if i == index - 1 else seen, scale=1 / 255)
+    return shown
+
+
+def _resized_opening(opening: np.ndarray, small: Canvas, large: Canvas, factors: tuple[float, float]) -> np.ndarray:
+    """The opening on the canvas of larger frames; its edge stays as narrow as it was, in px."""
+    if factors == (1, 1):
+        return opening
+    x, y = factors
+    enlarged = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
+    carried = np.linalg.inv(large.homographies[0]) @ enlarged @ small.homographies[0]
+    soft = cv2.warpPerspective(opening, carried, (large.width, large.height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    sharp = (soft.astype(np.float32) - 127.5) * max(1.0, (x + y) / 2) + 127.5
+    return np.clip(np.rint(sharp), 0, 255).astype(np.uint8)
