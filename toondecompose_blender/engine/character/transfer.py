@@ -4,9 +4,10 @@ The same place gets the same color in every frame; only contour lines follow the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -25,13 +26,12 @@ FACING_POWER = 2.0
 SOLID = 250  # alpha from which a pixel of a view is all character
 LINE_PIXELS = 2.0  # nearer to a contour, a pixel of a view may be line instead of surface
 LEAST_FACING = 0.35  # a pixel that faces less spans too much surface to be of one color
-LINE_REACH = 0.02  # contour lines lie within this distance of their contour
+LINE_REACH, LINE_REACH_PIXELS = 0.02, 3.0  # contour lines lie within this distance of their contour, the larger of the two
 LINE_SOLID = 200
 DEPTH_WEIGHT, FACING_WEIGHT = 120.0, 1.0  # what makes two places of a contour alike, against the distance between them (measured)
 LINE_FLOOR = 4.0  # in 0..255: keeps the darkening of very dark surfaces finite
 SEEN = 0.05  # a place whose nearest sample is farther away was not seen
-THIN = 6.0  # strands without an inside take contour pixels that are this many times nearer than any inside
-THIN_PIXELS = 4.0  # ... and only if the inside is farther than this
+THIN_PIXELS = 4.0  # a place farther than this from any inside may belong to a strand that is all contour
 THROUGH = (1.0, 0.25, 1.0)  # what nobody saw takes the color of the same spot on the body's other side: depth counts less
 
 
@@ -81,10 +81,10 @@ class Painter:
         if not usable:
             raise CharacterError("character.view_pose", "No view of the sheet has a pose that covers its drawing.",
                                  "Render the poses of the views from the rig, or give the weights folder so that they can be detected.")
-        self._all = _gather(usable, inside=False)
-        self._inside = _gather(usable, inside=True) or self._all
+        self._strands = _gather(usable, lambda surface: (surface.depth > 0) & ~_beside_inside(surface))
+        self._inside = _gather(usable, _inside) or self._strands or _gather(usable, lambda surface: surface.depth >= 0)
         self._through = self._inside.scaled(THROUGH)
-        self._lines = _Lines(usable, self._color) if lines else None
+        self._lines = _Lines(usable, self._inside) if lines else None
 
     def paint(self, pose: np.ndarray) -> Painted:
         """The drawing of one pose, float32 (H, W, 4).  The same input gives the same bytes on any machine."""
@@ -112,9 +112,9 @@ class Painter:
     def _color(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         colors, distance = self._inside.pick(places)
         far = np.flatnonzero(distance > THIN_PIXELS * self._inside.pixel)
-        if len(far) and self._inside is not self._all:
-            thin_colors, thin_distance = self._all.pick(places[far])
-            thin = thin_distance * THIN < distance[far]
+        if len(far) and self._strands is not None:
+            thin_colors, thin_distance = self._strands.pick(places[far])
+            thin = thin_distance < distance[far]
             colors[far[thin]], distance[far[thin]] = thin_colors[thin], thin_distance[thin]
         return colors, distance
 
@@ -132,12 +132,12 @@ class Painter:
 class _Lines:
     """Contour lines: how much darker the views are near their contours than the surface is there."""
 
-    def __init__(self, usable: list[tuple[View, Surface]], color):
+    def __init__(self, usable: list[tuple[View, Surface]], inside: _Samples):
         keys, ratios = [], []
         for view, surface in usable:
             pixels = view.rgba[surface.mask]
-            near = (surface.depth <= LINE_REACH) & (pixels[:, 3] >= LINE_SOLID)
-            plain, _ = color(surface.places[near])
+            near = _near_contour(surface) & _beside_inside(surface) & (pixels[:, 3] >= LINE_SOLID)
+            plain, _ = inside.pick(surface.places[near])
             ratios.append(((pixels[near, :3] + LINE_FLOOR) / (plain + LINE_FLOOR)).clip(0, 1))
             keys.append(_line_key(surface, near))
         self._tree, self._ratios = cKDTree(np.concatenate(keys)), np.concatenate(ratios)
@@ -145,24 +145,38 @@ class _Lines:
     def darkening(self, surface: Surface) -> np.ndarray:
         """Factors (N, 3) for the colors of a surface, 1 away from its contours."""
         factors = np.ones((len(surface.places), 3))
-        near = surface.depth <= LINE_REACH
+        near = _near_contour(surface)
         if near.any() and self._tree.n:
             factors[near] = self._ratios[self._tree.query(_line_key(surface, near))[1]]
         return factors
+
+
+def _near_contour(surface: Surface) -> np.ndarray:
+    return surface.depth <= max(LINE_REACH, LINE_REACH_PIXELS * surface.pixel)
+
+
+def _beside_inside(surface: Surface) -> np.ndarray:
+    """Pixels with some inside next to them: in thin strands nobody can tell a line from the surface."""
+    inside = np.zeros(surface.mask.shape, np.uint8)
+    inside[surface.mask] = surface.depth > LINE_PIXELS * surface.pixel
+    reach = int(np.ceil(max(LINE_REACH / surface.pixel, LINE_REACH_PIXELS))) + 1
+    return cv2.dilate(inside, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))[surface.mask] > 0
 
 
 def _line_key(surface: Surface, chosen: np.ndarray) -> np.ndarray:
     return np.column_stack([surface.places[chosen], DEPTH_WEIGHT * surface.depth[chosen], FACING_WEIGHT * surface.facing[chosen]])
 
 
-def _gather(usable: list[tuple[View, Surface]], *, inside: bool) -> _Samples | None:
+def _inside(surface: Surface) -> np.ndarray:
+    return (surface.depth > LINE_PIXELS * surface.pixel) & (surface.facing > LEAST_FACING)
+
+
+def _gather(usable: list[tuple[View, Surface]], wanted: Callable[[Surface], np.ndarray]) -> _Samples | None:
+    """The samples of all views that are solid and `wanted`; None if there are none."""
     places, colors, ranks, views = [], [], [], []
     for number, (view, surface) in enumerate(usable):
         pixels = view.rgba[surface.mask]
-        chosen = pixels[:, 3] >= SOLID
-        chosen &= surface.depth > 0
-        if inside:
-            chosen &= (surface.depth > LINE_PIXELS * surface.pixel) & (surface.facing > LEAST_FACING)
+        chosen = (pixels[:, 3] >= SOLID) & wanted(surface)
         places.append(surface.places[chosen])
         colors.append(pixels[chosen, :3].astype(np.float64))
         ranks.append(-FACING_POWER * np.log(surface.facing[chosen] + 0.02))
