@@ -157,6 +157,16 @@ def test_the_same_result_gives_the_same_bytes(drawn, switched, tmp_path, monkeyp
         assert path.is_dir() or path.read_bytes() == (tmp_path / "again" / path.relative_to(switched)).read_bytes(), path
 
 
+def test_an_empty_folder_may_be_named_in_any_way(drawn, tmp_path, monkeypatch):
+    (tmp_path / "empty" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "empty" / "deep")
+    export(drawn[1].resolve(), layout="frames", out=".")
+    monkeypatch.chdir(tmp_path)
+    export(drawn[1].resolve(), layout="frames", out="empty/../other/")
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "other"}
+    assert (tmp_path / "empty/deep/order.json").exists() and (tmp_path / "other/order.json").exists()
+
+
 def test_nothing_is_overwritten_and_nothing_half_written_stays(drawn, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/mine.txt").write_text("keep")

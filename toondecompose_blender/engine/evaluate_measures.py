@@ -4,6 +4,7 @@ Sees one frame at a time; knows nothing of files."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from .pictures import composite
@@ -45,7 +46,7 @@ class Reconstruction:
         error = composite(predicted).astype(np.float32) - picture
         self._squares.append(float((error**2).mean()))
         self._absolutes.append(float(np.abs(error).mean()))
-        gray = error.mean(2)
+        gray = _gray(error)
         if self._before is not None:
             self._changes.append(float(np.abs(gray - self._before).mean()))
         self._before = gray
@@ -54,6 +55,11 @@ class Reconstruction:
         return {"psnr": _decibel(float(np.mean(self._squares))), "psnr_worst_frame": _decibel(max(self._squares)),
                 "recon_flicker": float(np.mean(self._changes)) if self._changes else 0.0,
                 "fsd_frame_rgb_l1": float(np.mean(self._absolutes)) / 255}
+
+
+def _gray(picture: np.ndarray) -> np.ndarray:
+    """The mean of the color channels (H, W), some ten times faster than NumPy's over a short axis."""
+    return cv2.transform(picture, np.full((1, 3), 1 / 3, np.float32))
 
 
 def _decibel(error: float) -> float:
@@ -123,7 +129,7 @@ class SpriteError:
         seen = guess.visible[j] if j is not None else np.zeros_like(alpha)
         self._alpha.append(float(np.abs(alpha - other_alpha).mean()))
         self._seen_alpha.append(float(np.abs(truth.visible[i] - seen).mean()))
-        difference = np.abs(color - other).mean(2)
+        difference = _gray(np.abs(color - other))
         self._color += _weighted(difference, truth.visible[i])
         self._add_hidden(truth.transmittance[i], color, alpha, other, other_alpha)
         self._add_change(color * alpha[..., None], alpha, other * other_alpha[..., None], other_alpha)
@@ -131,8 +137,8 @@ class SpriteError:
     def add_full_color(self, truth: View, i: int, guess: View, j: int | None) -> None:
         """For the match by alpha, which may be another one: color where the truth is, hidden or not."""
         color = truth.sprites[i, ..., :3].astype(np.float32)
-        other = guess.sprites[j, ..., :3] if j is not None else 0
-        self._full_color += _weighted(np.abs(color - other).mean(2), truth.alpha[i])
+        other = guess.sprites[j, ..., :3] if j is not None else np.float32(0)
+        self._full_color += _weighted(_gray(np.abs(color - other)), truth.alpha[i])
 
     def _add_hidden(self, transmittance: np.ndarray, color: np.ndarray, alpha: np.ndarray, other: np.ndarray,
                     other_alpha: np.ndarray) -> None:
@@ -143,12 +149,12 @@ class SpriteError:
             self._hidden += np.abs(over_gray).mean(1).sum(dtype=np.float64), np.count_nonzero(other_alpha[hidden] > _HELD), count
 
     def _add_change(self, color: np.ndarray, alpha: np.ndarray, other: np.ndarray, other_alpha: np.ndarray) -> None:
-        error = np.dstack([(other - color).mean(2), 255 * (other_alpha - alpha)])
+        error = np.stack([_gray(other - color), 255 * (other_alpha - alpha)])
         region = (alpha > _TOUCHED) | (other_alpha > _TOUCHED)
         if self._before is not None:
             both = region | self._before[1]
             if both.any():
-                self._changes.append(float(np.abs(error - self._before[0]).mean(2)[both].mean()))
+                self._changes.append(float(np.abs(error - self._before[0])[:, both].mean()))
         self._before = error, region
 
     def figures(self) -> dict[str, float | None]:

@@ -31,7 +31,7 @@ def export(result_folder: Path | str, *, layout: str, out: Path | str, report: R
     """
     if layout not in LAYOUTS:
         raise SettingsError("settings.layout", f"There is no layout {layout!r}.", f"Choose one of: {', '.join(sorted(LAYOUTS))}.")
-    decomposition, out = read_result(result_folder), Path(out)
+    decomposition, out = read_result(result_folder), Path(os.path.abspath(out))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SettingsError("settings.out", f"{out} is not empty.", "Choose a new folder; nothing is overwritten.")
     unfinished = out.with_name(out.name + ".tmp")

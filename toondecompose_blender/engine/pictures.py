@@ -134,9 +134,9 @@ def composite(layers: Iterable[np.ndarray]) -> np.ndarray:
 
 def straight(premultiplied: np.ndarray) -> np.ndarray:
     """Premultiplied RGBA float 0..1 (H, W, 4) to straight alpha, uint8; no color where nothing is seen."""
-    alpha = premultiplied[..., 3:]
-    color = premultiplied[..., :3] / np.maximum(alpha, 1e-6)
-    out = np.round(np.clip(np.dstack([color, alpha]), 0, 1) * 255).astype(np.uint8)
+    out = premultiplied * np.float32(255)
+    out[..., :3] /= np.maximum(premultiplied[..., 3:], 1e-6)
+    out = np.rint(np.clip(out, 0, 255, out=out), out=out).astype(np.uint8)
     out[out[..., 3] == 0] = 0
     return out
 
