@@ -13,18 +13,21 @@ from ..flow import Flow
 from ..geometry import resized
 from ..parallel import map_ordered
 from ..report import Report, ticked
-from .bundle import bundled
+from .bundle import Bundle, bundled
 from .candidates import Candidate, candidates, shared
-from .hypotheses import flow_homographies
+from .hypotheses import flow_homographies, flow_shifts
 from .links import Measure
 from .motion import Motion
 from .pictures import Pictures, prepare
+from .planes import rearmost, separated
 from .static import camera_is_static
 from .tracks import chained, find_tracks
 
 __all__ = ["background_motion", "refine_motion"]
 
 _TRACKS = 4  # the background and three more
+_DOUBTFUL = 0.08  # px at 360 lines: links that disagree so much follow several planes (.02 px is usual; engine design 3b.7)
+_CLEARER = 0.6  # of that disagreement: what planes apart must reach
 
 
 def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | None = None, report: Report) -> Motion:
@@ -45,7 +48,11 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
     others = _full_size(pictures, (chained(track.steps, reference) for track in tracks[1:]))
     if static:
         return Motion(_still(count), True, "identity", 0.0, reference, others)
-    bundle = bundled(Measure(pictures, "homography", _point_weights(pictures, weights)), chained(tracks[0].steps, reference), reference)
+    measure = Measure(pictures, "homography", _point_weights(pictures, weights))
+    bundle = bundled(measure, chained(tracks[0].steps, reference), reference)
+    if bundle.residual > _DOUBTFUL * pictures.height / 360 and weights is None:
+        bundle, planes = _rear_plane(measure, flow, bundle, reference)
+        others = _full_size(pictures, planes) + others
     homographies = _full_size(pictures, [bundle.homographies])[0]
     return Motion(homographies, bundle.family == "identity", bundle.family, bundle.residual / pictures.factor, reference, others)
 
@@ -66,6 +73,23 @@ def refine_motion(frames: np.ndarray, motion: Motion, *, weights: np.ndarray | N
         return motion
     homographies = _full_size(pictures, [bundle.homographies])[0]
     return Motion(homographies, False, bundle.family, bundle.residual / pictures.factor, motion.reference, motion.alternatives)
+
+
+def _rear_plane(measure: Measure, flow: Flow, whole: Bundle, reference: int) -> tuple[Bundle, list[np.ndarray]]:
+    """If planes apart agree better with the pictures than one motion for all: the plane in the back, and the others' motions."""
+    pictures = measure.pictures
+    size = (pictures.width, pictures.height)
+    flows, shifts = [], []
+    for t, dense in enumerate(flow.forward):
+        small = cv2.resize(dense.astype(np.float32), size, interpolation=cv2.INTER_AREA) * np.float32(pictures.factor)
+        believed = cv2.resize(flow.consistent(t).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        flows.append(small)
+        shifts.append(flow_shifts(small, believed, pictures.gray[t]) or [np.eye(3)])
+    planes = [plane for plane in separated(measure, flows, shifts, reference) if plane.residual < _CLEARER * whole.residual]
+    if not planes:
+        return whole, []
+    rear = rearmost(pictures, planes)
+    return rear, [plane.homographies for plane in planes if plane is not rear]
 
 
 def _pair(pictures: Pictures, flow: Flow, t: int) -> list[Candidate]:

@@ -15,7 +15,7 @@ from .models import grid_points
 from .pictures import DEEP, Pictures
 from .search import phase_shifts, voted_shifts
 
-__all__ = ["Candidate", "candidates", "matches", "shared"]
+__all__ = ["Candidate", "candidates", "matches", "shared", "verified"]
 
 _PEAKS, _DEEP_PEAKS = 3, 3  # shifts searched for: the truth and its neighbours one texture period away
 _LENT = 2  # of each neighbour's candidates
@@ -47,7 +47,7 @@ def candidates(pictures: Pictures, t: int, proposals: list[np.ndarray]) -> list[
     """
     refined = [_sharpened(pictures, t, proposal) for proposal in proposals]
     refined += [_settled(pictures, t, shift) for shift in _searched_shifts(pictures, t)]
-    return _with_new(pictures, t, [_verified(pictures, t, np.eye(3))], refined)
+    return _with_new(pictures, t, [verified(pictures, t, np.eye(3))], refined)
 
 
 def shared(pictures: Pictures, pairs: list[list[Candidate]], t: int) -> list[Candidate]:
@@ -73,21 +73,14 @@ def _with_new(pictures: Pictures, t: int, known: list[Candidate], homographies: 
         if any(np.linalg.norm(project(homography, grid) - project(other.homography, grid), axis=1).max() < _SAME * pictures.height / 360
                for other in found[1:]):
             continue
-        candidate = _verified(pictures, t, homography)
+        candidate = verified(pictures, t, homography)
         if candidate.matched.sum() > _LEAST_SHARE * len(candidate.matched):
             found.append(candidate)
     return found
 
 
-def matches(pictures: Pictures, source: int, target: int, points: np.ndarray, homography: np.ndarray) -> np.ndarray:
-    """Which `points` (N, 2) of frame `source` look the same, fine and coarse, where `homography` puts them in `target`: bool (N,)."""
-    image = project(homography, points.astype(np.float64))
-    inside = (image > 2).all(1) & (image[:, 0] < pictures.width - 3) & (image[:, 1] < pictures.height - 3)
-    fine = _same(pictures.fine[source], pictures.fine[target], points, image, _TOLERANCE, _LEVELS)
-    return inside & fine & _same(pictures.coarse[source], pictures.coarse[target], points, image, _TOLERANCE, _LEVELS)
-
-
-def _verified(pictures: Pictures, t: int, homography: np.ndarray) -> Candidate:
+def verified(pictures: Pictures, t: int, homography: np.ndarray) -> Candidate:
+    """A motion frame t -> t+1 (3, 3) with what the pictures say to it."""
     points = pictures.few[t]
     matched = matches(pictures, t, t + 1, points, homography)
     image = project(homography, points.astype(np.float64))
@@ -97,6 +90,14 @@ def _verified(pictures: Pictures, t: int, homography: np.ndarray) -> Candidate:
     deep = np.logical_and.reduce([_same(early, late, here, there, _TOLERANCE / DEEP, _DEEP_LEVELS) for early, late in colors])
     inside = _well_inside(points, pictures) & _well_inside(image, pictures)
     return Candidate(homography, inside, matched & inside, matched & deep & inside)
+
+
+def matches(pictures: Pictures, source: int, target: int, points: np.ndarray, homography: np.ndarray) -> np.ndarray:
+    """Which `points` (N, 2) of frame `source` look the same, fine and coarse, where `homography` puts them in `target`: bool (N,)."""
+    image = project(homography, points.astype(np.float64))
+    inside = (image > 2).all(1) & (image[:, 0] < pictures.width - 3) & (image[:, 1] < pictures.height - 3)
+    fine = _same(pictures.fine[source], pictures.fine[target], points, image, _TOLERANCE, _LEVELS)
+    return inside & fine & _same(pictures.coarse[source], pictures.coarse[target], points, image, _TOLERANCE, _LEVELS)
 
 
 def _well_inside(points: np.ndarray, pictures: Pictures) -> np.ndarray:

@@ -7,10 +7,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ..geometry import normalized, project
+from ..geometry import normalized, project, translation
 from .models import fit_homography
 
-__all__ = ["flow_homographies"]
+__all__ = ["flow_homographies", "flow_shifts"]
 
 # All from engine design S2, lengths for 360 lines
 _GRID = 6
@@ -18,6 +18,7 @@ _MOTIONS = 4
 _INLIER = 1.0
 _TUKEY = 2.5
 _REFITS = 3
+_SHIFTS = 8  # mean shifts towards a mode
 _LEAST_SHARE, _LEAST_POINTS = 0.03, 12
 _TEXTURE = 3.0  # gray levels per px
 _ATTEMPTS, _CERTAINTY = 600, 0.999
@@ -44,6 +45,29 @@ def flow_homographies(flow: np.ndarray, believed: np.ndarray, gray: np.ndarray) 
             break
         found.append(homography)
         left &= ~explained
+    return found
+
+
+def flow_shifts(flow: np.ndarray, believed: np.ndarray, gray: np.ndarray) -> list[np.ndarray]:
+    """Up to four plain shifts (3, 3), frame -> next frame: the modes of the flow, the largest first.
+
+    Where planes at different depths slide past each other, one homography would fit them all, badly; shifts keep them apart.
+    """
+    scale = max(1.0, gray.shape[0] / 360)
+    source, target = _matches(flow, believed & _textured(gray), max(3, round(_GRID * gray.shape[0] / 360)))
+    velocity = target - source
+    found = []
+    for _ in range(_MOTIONS):
+        if len(velocity) < max(_LEAST_POINTS, _LEAST_SHARE * len(source)):
+            break
+        values, counts = np.unique(np.round(velocity / scale), axis=0, return_counts=True)
+        mode = values[counts.argmax()] * scale
+        for _ in range(_SHIFTS):
+            weight = np.maximum(0, 1 - (np.linalg.norm(velocity - mode, axis=1) / (_INLIER * scale)) ** 2) ** 2
+            if weight.any():
+                mode = (velocity * weight[:, None]).sum(0) / weight.sum()
+        found.append(translation(*mode))
+        velocity = velocity[np.linalg.norm(velocity - mode, axis=1) >= _INLIER * scale]
     return found
 
 

@@ -21,6 +21,7 @@ STEPS = (1, 2, 5, 11, 23, 47)  # engine design S3
 _LEAST_OVERLAP = 0.3
 _LEAST_INLIERS = 0.25
 _DISAGREE = 3.0  # px at 360 lines between the two blur levels: a link that slides is no link
+_ASTRAY = 30.0  # px at 360 lines from the prediction: an alignment that ran away
 _FEW = 1500
 
 
@@ -64,6 +65,7 @@ def _link(measure: Measure, source: int, target: int, predicted: np.ndarray) -> 
     if len(points) < measure.minimum or _inside(predicted, points, pictures) < _LEAST_OVERLAP:
         return None
     grid = box_grid(points)
+    start = project(predicted, grid)
     if measure.coarse:
         every = slice(None, None, max(1, len(points) // _FEW))
         found = align(pictures.coarse[source], pictures.coarse[target], points[every], predicted, model=measure.family,
@@ -75,7 +77,9 @@ def _link(measure: Measure, source: int, target: int, predicted: np.ndarray) -> 
                   minimum=measure.minimum)
     if found is None or found.inliers < _LEAST_INLIERS:
         return None
-    if np.linalg.norm(project(found.homography, grid) - project(predicted, grid), axis=1).mean() > _DISAGREE * pictures.height / 360:
+    levels = np.linalg.norm(project(found.homography, grid) - project(predicted, grid), axis=1).mean()
+    moved = np.linalg.norm(project(found.homography, grid) - start, axis=1).max()
+    if not (levels < _DISAGREE * pictures.height / 360 and moved < _ASTRAY * pictures.height / 360):
         return None
     return Link(source, target, found.homography, found.inliers * min(1.0, found.inside / len(points)), grid)
 

@@ -17,7 +17,7 @@ __all__ = ["Link", "disagreement", "solve_graph"]
 
 _CAUCHY = 1.0  # px: engine design S3
 _FIXED = 1e9  # weight that holds the reference frame
-_LOOSE = 1e-6  # keeps frames without links where they are
+_LOOSE = 1e-2  # holds frames that no link ties to the reference; against some 5 a link, a step shortened by a little
 
 
 @dataclass(frozen=True)

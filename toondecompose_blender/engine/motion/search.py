@@ -14,7 +14,7 @@ __all__ = ["phase_shifts", "voted_shifts"]
 
 _PEAK_RADIUS = 4  # px of the pictures' size: peaks closer than this are one
 _VOTE_RADIUS = 2
-_STEP = 3  # px between voters
+_STEP = 4  # px between voters
 _REACH = (0.5, 0.34)  # of width and height: further apart too little is shared
 _LEAST_SHARED = 0.35
 _LEVELS = 1.5  # gray levels: noise after a wide blur
