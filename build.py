@@ -211,7 +211,7 @@ def demo(options: argparse.Namespace) -> int:
         say("Drawing the demo clip ...")
         clip = out / "clip"
         run(engine, "-m", "toondecompose_blender.engine", "demo-clip", clip)
-        clip, truth = next((folder, ["--truth", clip / "truth"]) for folder in (clip / "frames", clip) if folder.is_dir())
+        clip, truth = clip / "frames", ["--truth", clip]
     say(f"Decomposing {clip} into {options.sprites} sprites ...")
     run(engine, "-m", "toondecompose_blender.engine", "decompose", Path(clip).resolve(), "--sprites", options.sprites, "--out", result)
     say("Building the Blender scene and rendering it ...")
