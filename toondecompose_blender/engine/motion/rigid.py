@@ -68,7 +68,7 @@ def _reference(area: np.ndarray) -> int:
 
 
 def _box(seen: np.ndarray) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a box around all masks, with a margin, inside the frame and at least 48 px wide."""
+    """Left, top, right and bottom of a box around all masks, with a margin, inside the frame."""
     height, width = seen.shape[1:]
     columns, rows = np.flatnonzero(seen.any((0, 1))), np.flatnonzero(seen.any((0, 2)))
     left, right = max(0, int(columns[0]) - _MARGIN), min(width, int(columns[-1]) + 1 + _MARGIN)
