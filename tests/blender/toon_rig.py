@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A rigged toon character, built by script: body, head, hair and skirt with flat colors, and line art by the shader.
-For tests and benchmarks of character drawing; needs bpy, knows nothing of the extension."""
+For tests and benchmarks of character drawing; needs bpy; what it draws must not depend on the extension."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
+
+from toondecompose_blender.scene.versions import use_nodes
 
 __all__ = ["Rig", "build", "walk", "turn", "add_camera", "render_truth"]
 
@@ -63,7 +65,7 @@ def _armature(scene: bpy.types.Scene) -> bpy.types.Object:
 def _ink_material(color: tuple[float, float, float]) -> bpy.types.Material:
     """A flat color that turns to ink where the surface leaves the view."""
     material = bpy.data.materials.new("Toon")
-    material.use_nodes = True
+    use_nodes(material)
     nodes, links = material.node_tree.nodes, material.node_tree.links
     nodes.clear()
     weight, step, mix = nodes.new("ShaderNodeLayerWeight"), nodes.new("ShaderNodeMath"), nodes.new("ShaderNodeMix")

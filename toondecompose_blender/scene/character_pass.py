@@ -11,6 +11,7 @@ import bpy
 import numpy as np
 
 from ..protocol import SceneError
+from .versions import use_nodes
 
 __all__ = ["PosePass"]
 
@@ -123,7 +124,7 @@ class PosePass:
 def _place_material(*, culled: bool) -> bpy.types.Material:
     """Shows the attribute as light; with `culled`, back faces are holes, as toon outlines made of shells need."""
     material = bpy.data.materials.new("Toon Decompose Place")
-    material.use_nodes = True
+    use_nodes(material)
     nodes, links = material.node_tree.nodes, material.node_tree.links
     nodes.clear()
     place, light, output = (nodes.new(f"ShaderNode{kind}") for kind in ("Attribute", "Emission", "OutputMaterial"))
