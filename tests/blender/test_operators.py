@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The buttons: each says why it cannot run, does one thing to the selected sprites, and can be undone."""
+
+import bpy
+import numpy as np
+import pytest
+import results
+from reference import expected, psnr, rendered
+
+import toondecompose_blender
+from toondecompose_blender.operators import drawings as drawing_operators
+from toondecompose_blender.scene import baking, palette, retiming, versions
+from toondecompose_blender.scene.sprites import sprites_of
+
+FRAMES = 6
+
+
+@pytest.fixture(autouse=True)
+def registered(factory_session):
+    toondecompose_blender.register()
+    yield
+    toondecompose_blender.unregister()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A fox before a panned background."""
+    pan = results.translations(np.stack([np.linspace(0, -40.5, FRAMES), np.zeros(FRAMES)], 1))
+    background = results.write_sprite(tmp_path / "result", "background", [results.painted(240, 90, 1)], [1] * FRAMES, pan)
+    fox = results.write_sprite(tmp_path / "result", "fox", [results.character(70, 60, seed) for seed in (1, 2, 3)], [1, 1, 2, 2, 3, 3],
+                               results.perspective(FRAMES, (70, 60), seed=1))
+    return results.write_result(tmp_path / "result", [background, fox], frames=FRAMES)
+
+
+@pytest.fixture
+def fox(folder):
+    assert bpy.ops.toon.import_result(directory=str(folder)) == {"FINISHED"}
+    return selected("Fox")
+
+
+def selected(name):
+    chosen = bpy.context.scene.objects[name]
+    for other in bpy.context.scene.objects:
+        other.select_set(other == chosen)
+    bpy.context.view_layer.objects.active = chosen
+    return chosen
+
+
+def shown(name="Fox"):
+    return [retiming.shown_frame(bpy.context.scene.objects[name], frame) for frame in range(1, FRAMES + 1)]
+
+
+def test_without_sprites_every_button_says_so():
+    for idname in ("speed", "hold", "freeze", "sprite_duplicate", "bake", "palette_restore", "reload"):
+        with pytest.raises(RuntimeError, match="No sprites in this scene"):
+            getattr(bpy.ops.toon, idname)()
+
+
+def test_importing_shows_the_new_scene_and_a_bad_folder_is_an_error(fox, tmp_path):
+    assert sprites_of(bpy.context.scene)[-1] == fox
+    with pytest.raises(RuntimeError, match="no result"):
+        bpy.ops.toon.import_result(directory=str(tmp_path))
+
+
+def test_timing_buttons_write_keys_on_the_selected_sprites_only(fox):
+    bpy.ops.toon.hold(step=2)
+    assert shown() == [1, 1, 3, 3, 5, 5] and shown("Background") == [1, 2, 3, 4, 5, 6]
+    bpy.ops.toon.reverse()
+    assert shown() == [5, 5, 3, 3, 1, 1]
+    bpy.ops.toon.timing_restore()
+    bpy.ops.toon.repeat(mode="PINGPONG", first=1, last=3)
+    assert shown() == [1, 2, 3, 2, 1, 2]
+    bpy.context.scene.frame_set(3)
+    bpy.ops.toon.freeze()
+    assert shown() == [3] * 6
+    bpy.ops.toon.timing_restore()
+    with pytest.raises(RuntimeError, match="The timing was not changed"):
+        bpy.ops.toon.timing_restore()
+
+
+def test_the_value_under_the_playhead_follows_at_once(fox):
+    bpy.context.scene.frame_set(4)
+    assert fox["source_frame"] == pytest.approx(4)
+    bpy.ops.toon.hold(step=3)
+    assert fox["source_frame"] == pytest.approx(4)
+    bpy.ops.toon.offset(frames=3)
+    assert fox["source_frame"] == pytest.approx(1)
+
+
+def test_order_copy_solo_and_motion(fox):
+    bpy.ops.toon.sprite_move(direction="DOWN")
+    assert sprites_of(bpy.context.scene)[0] == fox
+    bpy.ops.toon.sprite_duplicate()
+    assert [sprite.name for sprite in sprites_of(bpy.context.scene)] == ["Fox", "Fox.001", "Background"]
+    bpy.ops.toon.sprite_solo()
+    assert [sprite.hide_render for sprite in sprites_of(bpy.context.scene)] == [True, False, True]
+    bpy.ops.toon.sprite_solo()
+    background = selected("Background")
+    assert bpy.ops.toon.bake(kind="UV_WARP") == {"FINISHED"} and baking.bake_of(background) == "uv-warp"
+    selected("Fox")
+    assert bpy.ops.toon.bake(kind="UV_WARP") == {"CANCELLED"}
+
+
+def test_a_sprite_without_changed_colors_has_nothing_to_restore(fox):
+    with pytest.raises(RuntimeError, match="No color was changed"):
+        bpy.ops.toon.palette_restore()
+    assert palette.swatch_names(fox) == []
+
+
+def test_every_edit_can_be_undone_and_redone(fox):
+    for edit in (lambda: bpy.ops.toon.hold(step=2), lambda: bpy.ops.toon.sprite_move(direction="DOWN"),
+                 lambda: bpy.ops.toon.sprite_duplicate(), lambda: bpy.ops.toon.blending(mode="LINEAR")):
+        before = state()
+        bpy.ops.ed.undo_push(message="before")
+        edit()
+        after = state()
+        assert after != before
+        bpy.ops.ed.undo_push(message="after")
+        bpy.ops.ed.undo()
+        assert state() == before
+        bpy.ops.ed.redo()
+        assert state() == after
+
+
+def state():
+    scene = bpy.context.scene
+    names = [sprite.name for sprite in sprites_of(scene)]
+    return names, [shown(name) for name in names], scene.view_settings.view_transform
+
+
+def test_rendering_writes_what_the_panel_says(fox, folder, tmp_path):
+    scene = bpy.context.scene
+    scene.render.filepath = ""
+    with pytest.raises(RuntimeError, match="Choose an output folder"):
+        bpy.ops.toon.render()
+    scene.render.filepath, scene.frame_end = str(tmp_path / "out") + "/", 2
+    scene.toondecompose.output = "PNG"
+    before = bpy.context.preferences.system.anisotropic_filter
+    bpy.ops.toon.render()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0001.png", "0002.png"]
+    assert psnr(results.read_png(tmp_path / "out" / "0002.png")[..., :3] / 255, expected(folder, 2)) > 55
+    assert bpy.context.preferences.system.anisotropic_filter == before
+
+
+def test_a_strip_gets_its_sprites_back(fox, folder, tmp_path):
+    sprite_scene = bpy.context.scene
+    edit = bpy.data.scenes.new("Edit")
+    edit.render.resolution_x, edit.render.resolution_y = results.WIDTH, results.HEIGHT
+    edit.view_settings.view_transform = "Standard"
+    source = versions.strips_of(edit.sequence_editor_create()).new_image("Clip", str(folder / "fox" / "0001.png"), 1, 21)
+    source.frame_final_duration = FRAMES
+    edit.sequence_editor.active_strip = source
+    bpy.context.window.scene = edit
+    with versions.sequencer_edits(bpy.context, edit):
+        with pytest.raises(RuntimeError, match="no imported sprites"):
+            bpy.ops.toon.add_strip()
+        source["toondecompose_job"] = folder.name
+        edit.sequence_editor.active_strip = source
+        assert bpy.ops.toon.add_strip() == {"FINISHED"}
+        edit.sequence_editor.active_strip = source
+        assert psnr(rendered(edit, tmp_path / "out", 23)[0], expected(folder, 3)) > 70
+        bpy.ops.toon.show_sprites()
+    assert bpy.context.window.scene == sprite_scene
+
+
+def test_opening_a_file_notes_what_got_lost_and_relinking_clears_it(fox, folder, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
+    folder.rename(tmp_path / "elsewhere")
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "saved.blend"))
+    note = bpy.context.window_manager[drawing_operators.LOST]
+    assert "Fox: 3 missing" in note and "Background: 1 missing" in note
+    bpy.ops.toon.relink(directory=str(tmp_path / "elsewhere"))
+    assert drawing_operators.LOST not in bpy.context.window_manager
