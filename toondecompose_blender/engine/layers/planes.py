@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 
 import cv2
 import numpy as np
@@ -15,22 +14,23 @@ from ..geometry import displacement, project, relative, warp_to
 from ..motion import Motion, refine_motion
 from ..parallel import map_ordered
 from ..report import Report
-from .evidence import background_weights, interval
-from .plate import Canvas, Plate, build_plate, canvas_of_plane, view
-from .planes_backdrop import Backdrop, FarPlane, build_backdrop, visibility
+from .evidence import background_weights
+from .plate import Canvas, Plate, build_plate, canvas_of_plane
+from .planes_backdrop import Backdrop, FarPlane, build_backdrop, plane_canvases, plane_weights, visibility
 from .planes_depth import proposed_fractions, slower
-from .planes_openings import opening_of, verified
+from .planes_openings import UNKNOWN, misses, opening_of, unknown, verified
 
 __all__ = ["Backdrop", "FarPlane", "build_backdrop", "cleared", "find_planes"]
 
+FRAMES = 48                # evenly in time, that are looked at: more views of a place add nothing
 LEAST_VIEWS = 8            # frames that must show a place before it can be called an opening
 LEAST_SHARE = 0.6          # of the views of a place in which it is foreground
 LEAST_AREA = 0.002         # of a frame: a smaller region is not looked at
 LEAST_MOTION = 0.05        # of the frame's diagonal that the camera must move for depth to show
 LEAST_GAIN = 0.1           # of what is left unexplained, that one more plane must explain
-CLIPPED = 30.0             # gray levels
-NEIGHBORHOOD = np.ones((5, 5), np.uint8)
 FRACTION_STEP = 0.05       # further from the vote than this a measured fraction is not believed
+GROWTH = 9                 # px at 360 lines around an opening in which the first masks are not believed
+FIRST_LOOK, LAST_LOOK = 0.25, 0.5  # least shares for an opening, on mixed plates and on clean ones; a sprite that stays has .12
 ROUNDS = 2                 # of plates and openings
 
 
@@ -38,7 +38,7 @@ def find_planes(frames: np.ndarray, foreground: np.ndarray, camera: np.ndarray, 
     """The planes behind the near one, back to front; () if there are none.
 
     `frames` RGB uint8 (T, h, w, 3); `foreground` float32 (T, h, w), soft masks of all that differs from the near `plate`, whose
-    motion is `camera` (T, 3, 3), plane -> frame.
+    motion is `camera` (T, 3, 3), plane -> frame; the plane is the pixel grid of a frame in the middle of the clip.
     """
     height, width = frames.shape[1:3]
     if not _moves(camera, width, height):
@@ -48,147 +48,41 @@ def find_planes(frames: np.ndarray, foreground: np.ndarray, camera: np.ndarray, 
     if regions.max() == 0:
         return ()
     report.stage("planes", ROUNDS + 2)
-    proposed = proposed_fractions(frames, camera, canvas, regions)
+    picks = np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(int))
+    few = frames[picks]
     report.step()
-    opening = cv2.dilate((regions > 0).astype(np.uint8) * 255, NEIGHBORHOOD)
-    opening, plates = _first_opening(frames, camera, plate, opening, proposed)
+    planes = _first_planes(few, picks, camera, plate, regions, proposed_fractions(frames, camera, canvas, regions))
     report.step()
-    if not opening.any():
-        return ()
-    planes, plates = _chosen(frames, camera, opening, plates)
-    planes = _opened(frames, (*plates, plate), planes)
-    for _ in range(ROUNDS):
-        planes = _followed(frames, camera, planes, report)
-        backdrop = _stitched(frames, background_weights(cleared(foreground, camera, planes)), camera, planes)
-        planes = _opened(frames, backdrop.plates, planes)
+    for turn in range(ROUNDS):
+        if planes and turn == 0:
+            planes = _followed(frames, camera, planes, report)
+        if planes:
+            plates = _stitched(few, picks, cleared(foreground, camera, planes)[picks], camera, planes)
+            planes = _opened(few, plates, planes, least=LAST_LOOK if turn == ROUNDS - 1 else FIRST_LOOK)
         report.step()
     return planes
 
 
 def cleared(foreground: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane]) -> np.ndarray:
-    """The soft masks float32 (T, h, w) without what is seen through the near plane's opening, for the first plates of the planes."""
+    """The soft masks float32 (T, h, w) without what is seen through the near plane's opening and close around it.
+
+    Use them for the first plates of the planes: before, all that is behind the near plane was foreground.
+    """
     if not planes:
         return foreground
     height, width = foreground.shape[1:]
-    canvas, opening = canvas_of_plane(camera, width, height), 255 - planes[-1].opening
+    canvas, solid = canvas_of_plane(camera, width, height), 255 - _grown(planes[-1].opening, width, height)
 
-    def solid(t: int) -> np.ndarray:
-        shown = warp_to(opening, canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE)
+    def kept(t: int) -> np.ndarray:
+        shown = warp_to(solid, canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE)
         return foreground[t] * (shown.astype(np.float32) / 255)
 
-    return np.stack(list(map_ordered(solid, range(len(foreground)))))
+    return np.stack(list(map_ordered(kept, range(len(foreground)))))
 
 
-def _first_opening(frames, camera, plate, opening, proposed):
-    """The near plane's opening before the proposed fractions all together, and the plates of these."""
-    height, width = frames.shape[1:3]
-
-    def through(t: int) -> np.ndarray:
-        return warp_to(opening, plate.canvas.homographies[t], width, height)
-
-    motions = {fraction: slower(camera, fraction) for fraction in sorted(proposed)}
-    plates = {a: build_plate(frames.__getitem__, through, canvas_of_plane(motion, width, height)) for a, motion in motions.items()}
-    behind = partial(_least_miss, frames, tuple(plates.values()))
-    return verified(frames, plate, behind, opening_of(frames, plate, behind)), plates
-
-
-def _least_miss(frames: np.ndarray, plates: Sequence[Plate], t: int) -> np.ndarray:
-    """Gray levels by which the best of the plates misses frame t, float32 (h, w); NaN where none was seen."""
-    return np.fmin.reduce([_miss(frames, plate, t) for plate in plates])
-
-
-def _miss(frames: np.ndarray, plate: Plate, t: int) -> np.ndarray:
-    colors, seen = view(plate, t, frames.shape[2], frames.shape[1])
-    return np.where(seen, interval(frames[t], colors), np.float32(np.nan))
-
-
-def _chosen(frames: np.ndarray, camera: np.ndarray, opening: np.ndarray,
-            plates: dict[float, Plate]) -> tuple[tuple[FarPlane, ...], tuple[Plate, ...]]:
-    """The fewest of the plates that explain what is seen through the near plane's opening, back to front, as planes and as plates."""
-    height, width = frames.shape[1:3]
-    names = sorted(plates)
-    canvas = canvas_of_plane(camera, width, height)
-
-    def misses(t: int) -> np.ndarray:
-        seen = warp_to(opening, canvas.homographies[t], width, height) > 127
-        rows = [np.nan_to_num(_miss(frames, plates[name], t)[seen], nan=CLIPPED) for name in names]
-        return np.minimum(np.stack(rows), CLIPPED)
-
-    table = np.concatenate(list(map_ordered(misses, range(len(frames)))), 1)
-    chosen: list[float] = []
-    left = np.full(table.shape[1], CLIPPED, np.float32)
-    while len(chosen) < len(names):
-        best = min(range(len(names)), key=lambda k: float(np.minimum(left, table[k]).sum()))
-        now = np.minimum(left, table[best])
-        if chosen and now.sum() > (1 - LEAST_GAIN) * left.sum():
-            break
-        chosen.append(names[best])
-        left = now
-    planes = tuple(FarPlane(slower(camera, a), a, opening) for a in sorted(chosen))
-    return planes, tuple(plates[a] for a in sorted(chosen))
-
-
-def _opened(frames: np.ndarray, plates: Sequence[Plate], planes: Sequence[FarPlane]) -> tuple[FarPlane, ...]:
-    """The planes with openings measured on `plates` (back to front, the near one last); without those that are seen nowhere."""
-    height, width = frames.shape[1:3]
-    kept, nearer = list(planes), []
-    for index in range(len(planes), 0, -1):
-        def behind(t: int, index: int = index) -> np.ndarray:
-            shown = _through(nearer, t, width, height)
-            return np.where(shown > 127, _least_miss(frames, plates[:index], t), np.float32(np.nan))
-
-        opening = verified(frames, plates[index], behind, opening_of(frames, plates[index], behind))
-        if not opening.any():
-            return tuple(kept[index:])
-        kept[index - 1] = replace(kept[index - 1], opening=opening)
-        nearer.append((opening, plates[index].canvas))
-    return tuple(kept)
-
-
-def _through(nearer: Sequence[tuple[np.ndarray, Canvas]], t: int, width: int, height: int) -> np.ndarray:
-    """What of frame t is seen through all these openings, uint8 (height, width)."""
-    shown = np.full((height, width), 255, np.uint8)
-    for opening, canvas in nearer:
-        shown = cv2.multiply(shown, warp_to(opening, canvas.homographies[t], width, height), scale=1 / 255)
-    return shown
-
-
-def _followed(frames: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane], report: Report) -> tuple[FarPlane, ...]:
-    """The planes with their fractions measured where they are seen.
-
-    A motion measured freely on the little that is seen of a plane wanders off; only the fraction that it has of the camera's motion
-    is taken from it, and that only where it is steady over time.
-    """
-    height, width = frames.shape[1:3]
-    nearer = [canvas_of_plane(motion, width, height) for motion in [*(plane.homographies for plane in planes[1:]), camera]]
-    openings = [plane.opening for plane in planes]
-    followed = []
-    for index, plane in enumerate(planes):
-        seen = np.stack([visibility(nearer, openings, index, t, width, height) for t in range(len(frames))])
-        start = Motion(plane.homographies, False, "homography", 0.0, len(frames) // 2)
-        measured = refine_motion(frames, start, weights=seen, report=report).homographies
-        fraction = _fraction(measured, camera, (seen > 127).sum((1, 2)), width, height)
-        if abs(fraction - plane.fraction) < FRACTION_STEP:
-            plane = replace(plane, homographies=slower(camera, fraction), fraction=fraction)
-        followed.append(plane)
-    return tuple(followed)
-
-
-def _fraction(motion: np.ndarray, camera: np.ndarray, areas: np.ndarray, width: int, height: int) -> float:
-    """The weighted median, over frames, of how far the frame's middle moves in `motion` for one px along `camera`."""
-    middle = np.array([[width / 2, height / 2]])
-    reference = len(camera) // 2
-    moved, camera_moved = (np.stack([project(relative(h[reference], frame), middle)[0] - middle[0] for frame in h]) for h in (motion, camera))
-    lengths = (camera_moved**2).sum(1)
-    ratios = (moved * camera_moved).sum(1) / np.maximum(lengths, 1e-9)
-    order = np.argsort(ratios, kind="stable")
-    mass = np.cumsum((np.sqrt(lengths) * areas)[order])
-    return round(float(ratios[order][np.searchsorted(mass, mass[-1] / 2)]), 4)
-
-
-def _stitched(frames: np.ndarray, weights: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane]) -> Backdrop:
-    height, width = frames.shape[1:3]
-    return build_backdrop(frames.__getitem__, weights.__getitem__, camera, planes, size=(width, height))
+def _grown(opening: np.ndarray, width: int, height: int) -> np.ndarray:
+    size = 2 * max(1, round(GROWTH * min(width, height) / 360)) + 1
+    return cv2.dilate(opening, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
 
 
 def _moves(camera: np.ndarray, width: int, height: int) -> bool:
@@ -203,11 +97,125 @@ def _regions(foreground: np.ndarray, canvas: Canvas) -> np.ndarray:
     size = (canvas.width, canvas.height)
     views, hidden = np.zeros(size[::-1], np.float32), np.zeros(size[::-1], np.float32)
     for mask, homography in zip(foreground, canvas.homographies, strict=True):
-        back = np.linalg.inv(homography)
-        views += cv2.warpPerspective(np.ones((height, width), np.float32), back, size, flags=cv2.INTER_NEAREST)
-        hidden += cv2.warpPerspective((mask > 0.5).astype(np.float32), back, size, flags=cv2.INTER_NEAREST)
+        both = np.dstack([np.ones((height, width), np.float32), mask > 0.5])
+        moved = cv2.warpPerspective(both, np.linalg.inv(homography), size, flags=cv2.INTER_NEAREST)
+        views += moved[..., 0]
+        hidden += moved[..., 1]
     mostly = ((views >= LEAST_VIEWS) & (hidden > LEAST_SHARE * views)).astype(np.uint8)
-    count, labels, sizes, _ = cv2.connectedComponentsWithStats(mostly)
+    _, labels, sizes, _ = cv2.connectedComponentsWithStats(mostly)
     large = sizes[:, cv2.CC_STAT_AREA] > LEAST_AREA * height * width
     large[0] = False
     return np.where(large, np.cumsum(large), 0).astype(np.int32)[labels]
+
+
+def _at(canvas: Canvas, picks: np.ndarray) -> Canvas:
+    return replace(canvas, homographies=canvas.homographies[picks])
+
+
+def _first_planes(few: np.ndarray, picks: np.ndarray, camera: np.ndarray, plate: Plate, regions: np.ndarray,
+                  proposed: Sequence[float]) -> tuple[FarPlane, ...]:
+    """The fewest of the proposed planes that explain what is seen through the opening of the near plane."""
+    height, width = few.shape[1:3]
+    near = replace(plate, canvas=_at(plate.canvas, picks))
+    region = _grown((regions > 0).astype(np.uint8) * 255, width, height)
+
+    def through(i: int) -> np.ndarray:
+        return warp_to(region, near.canvas.homographies[i], width, height)
+
+    fractions = sorted(proposed)
+    canvases = [_at(canvas_of_plane(slower(camera, a), width, height), picks) for a in fractions]
+    plates = [build_plate(few.__getitem__, through, canvas, interpolation=cv2.INTER_LINEAR) for canvas in canvases]
+    if not plates:
+        return ()
+    tables = [misses(few, one) for one in plates]
+    own, behind = misses(few, near), _least(tables, plates, width, height)
+    opening = verified(own, behind, near.canvas, opening_of(own, behind, near), least=FIRST_LOOK)
+    if not opening.any():
+        return ()
+    shown = np.stack([warp_to(opening, h, width, height) > 127 for h in near.canvas.homographies])
+    chosen = _fewest(np.stack([table[shown] for table in tables]))
+    planes = tuple(FarPlane(slower(camera, fractions[k]), fractions[k], opening) for k in chosen)
+    return _opened(few, [plates[k] for k in chosen] + [near], planes, least=FIRST_LOOK)
+
+
+def _fewest(table: np.ndarray) -> list[int]:
+    """Rows of `table` uint8 (planes, pixels), in order, whose least misses are nearly as small as those of all."""
+    table = np.minimum(table, 4 * 30).astype(np.float32)
+    chosen, left = [], np.full(table.shape[1], 4 * 30, np.float32)
+    while len(chosen) < len(table):
+        best = int(np.argmin([np.minimum(left, row).sum(dtype=np.float64) for row in table]))
+        now = np.minimum(left, table[best])
+        if chosen and now.sum(dtype=np.float64) > (1 - LEAST_GAIN) * left.sum(dtype=np.float64):
+            break
+        chosen.append(best)
+        left = now
+    return sorted(chosen)
+
+
+def _opened(few: np.ndarray, plates: Sequence[Plate], planes: Sequence[FarPlane], *, least: float) -> tuple[FarPlane, ...]:
+    """The planes with openings measured on `plates` (back to front, the near one last); without those that are seen nowhere."""
+    height, width = few.shape[1:3]
+    tables = [misses(few, plate) for plate in plates]
+    kept, shown = list(planes), np.ones(few.shape[:3], bool)
+    for index in range(len(planes), 0, -1):
+        behind = np.where(shown, _least(tables[:index], plates[:index], width, height), UNKNOWN).astype(np.uint8)
+        canvas = plates[index].canvas
+        opening = verified(tables[index], behind, canvas, opening_of(tables[index], behind, plates[index]), least=least)
+        if not opening.any():
+            return tuple(kept[index:])
+        kept[index - 1] = replace(kept[index - 1], opening=opening)
+        shown &= np.stack([warp_to(opening, h, width, height) > 127 for h in canvas.homographies])
+    return tuple(kept)
+
+
+def _least(tables: Sequence[np.ndarray], plates: Sequence[Plate], width: int, height: int) -> np.ndarray:
+    """The smallest miss of all plates that know a pixel."""
+    return np.minimum.reduce([np.maximum(table, unknown(plate, width, height)) for table, plate in zip(tables, plates, strict=True)])
+
+
+def _followed(frames: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane], report: Report) -> tuple[FarPlane, ...]:
+    """The planes with their fractions measured where they are seen.
+
+    A motion measured freely on the little that is seen of a plane wanders off: only its fraction of the camera's motion is taken.
+    """
+    height, width = frames.shape[1:3]
+    canvases = plane_canvases(camera, planes, width, height)
+    openings = [plane.opening for plane in planes]
+    followed = []
+    for index, plane in enumerate(planes):
+        seen = np.stack([visibility(canvases[1:], openings, index, t, width, height) for t in range(len(frames))])
+        start = Motion(plane.homographies, False, "homography", 0.0, len(frames) // 2)
+        measured = refine_motion(frames, start, weights=seen, report=report).homographies
+        fraction = _fraction(measured, camera, (seen > 127).sum((1, 2)), width, height)
+        if abs(fraction - plane.fraction) < FRACTION_STEP:
+            plane = replace(plane, homographies=slower(camera, fraction), fraction=fraction)
+        followed.append(plane)
+    return tuple(followed)
+
+
+def _fraction(motion: np.ndarray, camera: np.ndarray, areas: np.ndarray, width: int, height: int) -> float:
+    """The weighted median, over frames, of how far the frame's middle moves in `motion` for one px along `camera`."""
+    middle = np.array([[width / 2, height / 2]])
+    reference = len(camera) // 2
+    moved, along = (np.stack([project(relative(h[reference], frame), middle)[0] - middle[0] for frame in h]) for h in (motion, camera))
+    lengths = (along**2).sum(1)
+    ratios = (moved * along).sum(1) / np.maximum(lengths, 1e-9)
+    order = np.argsort(ratios, kind="stable")
+    mass = np.cumsum((np.sqrt(lengths) * areas)[order])
+    return round(float(ratios[order][np.searchsorted(mass, mass[-1] / 2)]), 4)
+
+
+def _stitched(few: np.ndarray, picks: np.ndarray, foreground: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane]) -> list[Plate]:
+    """Plates of the planes, back to front, and of the near one, from the picked frames; those behind reach a little under edges in front,
+    so that an opening may grow."""
+    height, width = few.shape[1:3]
+    canvases = [_at(canvas, picks) for canvas in plane_canvases(camera, planes, width, height)]
+    weights = background_weights(foreground)
+    exact = [plane.opening for plane in planes]
+    wide = [_grown(opening, width, height) for opening in exact]
+    plates = []
+    for index, canvas in enumerate(canvases):
+        openings = [*exact[:index], *wide[index:]]
+        weight = plane_weights(weights.__getitem__, canvases[1:], openings, index, width, height)
+        plates.append(build_plate(few.__getitem__, weight, canvas, interpolation=cv2.INTER_LINEAR))
+    return plates

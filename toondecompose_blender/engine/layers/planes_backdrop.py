@@ -5,7 +5,7 @@ It takes planes and openings as given; how they were found is not its business."
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ import numpy as np
 from ..geometry import resized, warp_to
 from .plate import Canvas, Plate, build_plate, canvas_of_plane, view
 
-__all__ = ["FarPlane", "Backdrop", "build_backdrop", "visibility"]
+__all__ = ["FarPlane", "Backdrop", "build_backdrop", "plane_canvases", "plane_weights", "visibility"]
 
 
 @dataclass(frozen=True)
@@ -56,19 +56,27 @@ def build_backdrop(read: Callable[[int], np.ndarray], weight: Callable[[int], np
     """
     small = found_at or size
     factors = size[0] / small[0], size[1] / small[1]
-    motions = [plane.homographies for plane in planes] + [camera]
-    canvases = [canvas_of_plane(resized(motion, *factors), *size) for motion in motions]
-    openings = tuple(_resized_opening(plane.opening, canvas_of_plane(motion, *small), canvas, factors)
-                     for plane, motion, canvas in zip(planes, motions[1:], canvases[1:], strict=True))
-
-    def weight_of(index: int) -> Callable[[int], np.ndarray]:
-        def product(t: int) -> np.ndarray:
-            shown = visibility(canvases[1:], openings, index, t, *size)
-            return cv2.multiply(weight(t), shown, scale=1 / 255)
-        return product
-
-    plates = tuple(build_plate(read, weight_of(index), canvas) for index, canvas in enumerate(canvases))
+    resized_planes = [replace(plane, homographies=resized(plane.homographies, *factors)) for plane in planes]
+    before = plane_canvases(camera, planes, *small)
+    canvases = plane_canvases(resized(camera, *factors), resized_planes, *size)
+    openings = tuple(_resized_opening(plane.opening, old, new, factors)
+                     for plane, old, new in zip(planes, before[1:], canvases[1:], strict=True))
+    plates = tuple(build_plate(read, plane_weights(weight, canvases[1:], openings, index, *size), canvas)
+                   for index, canvas in enumerate(canvases))
     return Backdrop(plates, openings)
+
+
+def plane_canvases(camera: np.ndarray, planes: Sequence[FarPlane], width: int, height: int) -> list[Canvas]:
+    """The canvases of the planes, back to front, and of the near one, whose motion is `camera`."""
+    return [canvas_of_plane(motion, width, height) for motion in [*(plane.homographies for plane in planes), camera]]
+
+
+def plane_weights(weight: Callable[[int], np.ndarray], nearer: Sequence[Canvas], openings: Sequence[np.ndarray], index: int,
+                  width: int, height: int) -> Callable[[int], np.ndarray]:
+    """Weights t -> uint8 (height, width) for the plate of plane `index`: background, and this plane is what one sees."""
+    def product(t: int) -> np.ndarray:
+        return cv2.multiply(weight(t), visibility(nearer, openings, index, t, width, height), scale=1 / 255)
+    return product
 
 
 def visibility(nearer: Sequence[Canvas], openings: Sequence[np.ndarray], index: int, t: int, width: int, height: int) -> np.ndarray:

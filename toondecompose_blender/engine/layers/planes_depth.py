@@ -42,10 +42,10 @@ def proposed_fractions(frames: np.ndarray, camera: np.ndarray, canvas: Canvas, r
     motions = [resized(slower(camera, a), size[0] / width, size[1] / height) for a in FRACTIONS]
     to_half = resized(np.eye(3), 1, 1)
     to_half[0, 0], to_half[1, 1] = size[0] / width, size[1] / height
-    total = int(regions.max()) + 1
+    total, colored = int(regions.max()) + 1, regions.astype(np.float32)
 
     def votes(t: int) -> np.ndarray:
-        labels = cv2.warpPerspective(regions.astype(np.float32), to_half @ canvas.homographies[t], size, flags=cv2.INTER_NEAREST).astype(int)
+        labels = cv2.warpPerspective(colored, to_half @ canvas.homographies[t], size, flags=cv2.INTER_NEAREST).astype(int)
         inside = np.flatnonzero(labels.ravel())
         table = np.zeros((total, len(FRACTIONS)))
         if len(inside):

@@ -4,88 +4,96 @@ It compares pictures that others stitched; it does not know how many planes ther
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from ..geometry import warp_to
 from ..matting.random_walker import edge_weights, random_walk
 from ..parallel import map_ordered
 from .evidence import interval
-from .plate import Plate, view
+from .plate import Canvas, Plate, view
 
-__all__ = ["Behind", "opening_of", "verified"]
+__all__ = ["UNKNOWN", "misses", "opening_of", "unknown", "verified"]
 
-# t -> float32 (h, w): gray levels by which what is behind the plane misses frame t; NaN where nothing is known of it
-Behind = Callable[[int], np.ndarray]
-
+UNKNOWN = 255              # a miss where nothing is known
+LEVELS = 4                 # steps of a miss per gray level
 CLIPPED = 30.0             # gray levels: a worse miss says no more (a sprite misses every plane)
 MATCH = 7.2                # gray levels; the masks' residual threshold, engine design S7
 NEAR_TRUST = 2e-3          # of the plane being opaque, where nothing is known
 LEAST_VIEWS = 6.0
 BAND = 6                   # px at 360 lines: how far inside and outside an edge its two sides are compared
-EXPLAINED = 0.5            # of the views in which the plane itself misses, those that what is behind must explain
 CONTRADICTED = 0.25        # at most, of the views inside an opening: the plane itself is seen there
-OCCLUDING = 0.4            # of the views of an edge's far side, those in which its near side is seen beside it
-FRAMES = 48                # evenly in time, that are compared
 LEAST_AREA = 1e-3          # of a frame
+
+
+def misses(frames: np.ndarray, plate: Plate) -> np.ndarray:
+    """By how much the picture of `plate` misses each of its frames uint8 (T, h, w, 3): uint8 (T, h, w) in quarters of a gray level up to
+    120 = 30 levels, filled parts as well."""
+    height, width = frames.shape[1:3]
+
+    def miss(t: int) -> np.ndarray:
+        colors, _ = view(plate, t, width, height, interpolation=cv2.INTER_LINEAR)
+        return np.rint(np.minimum(interval(frames[t], colors), CLIPPED) * LEVELS).astype(np.uint8)
+
+    return np.stack(list(map_ordered(miss, range(len(frames)))))
+
+
+def unknown(plate: Plate, width: int, height: int) -> np.ndarray:
+    """Where its frames show nothing of `plate` that was seen: uint8 (T, height, width), `UNKNOWN` there, else 0."""
+    seen = [warp_to(plate.seen, homography, width, height) > 0.99 for homography in plate.canvas.homographies]
+    return np.where(np.stack(seen), 0, UNKNOWN).astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class _Look:
-    """One frame's misses, brought onto the plane's canvas: float32 (H, W) each, where the frame reaches, and where
-    something is known of what is behind, bool."""
+    """One frame's misses, brought onto the plane's canvas: uint8 (H, W) each, and where something is known of both, bool."""
     own: np.ndarray
     behind: np.ndarray
-    inside: np.ndarray
     known: np.ndarray
 
 
-def _sampled(count: int) -> list[int]:
-    return sorted(set(np.linspace(0, count - 1, FRAMES).round().astype(int).tolist()))
+def _looks(own: np.ndarray, behind: np.ndarray, canvas: Canvas, use: Callable[[_Look], np.ndarray]) -> Iterator[np.ndarray]:
+    def look(t: int) -> np.ndarray:
+        both = np.dstack([own[t], behind[t]])
+        moved = cv2.warpPerspective(both, np.linalg.inv(canvas.homographies[t]), (canvas.width, canvas.height),
+                                    flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=(UNKNOWN, UNKNOWN))
+        one, other = moved[..., 0], moved[..., 1]
+        return use(_Look(one, other, (other != UNKNOWN) & (one != UNKNOWN)))
+
+    return map_ordered(look, range(len(own)))
 
 
-def opening_of(frames: np.ndarray, plate: Plate, behind: Behind) -> np.ndarray:
-    """Where `plate` is transparent, soft uint8 on its canvas: there frames uint8 (T, h, w, 3) look like what is `behind`."""
-    gain = np.zeros((plate.canvas.height, plate.canvas.width), np.float32)
-    views = np.zeros_like(gain)
-    for look in map_ordered(lambda t: _look(frames, plate, behind, t), _sampled(len(frames))):
-        gain += (np.minimum(look.own, CLIPPED) - np.minimum(look.behind, CLIPPED)) * look.inside
-        views += look.inside
-    mean = gain / np.maximum(views, LEAST_VIEWS) / CLIPPED
+def opening_of(own: np.ndarray, behind: np.ndarray, plate: Plate) -> np.ndarray:
+    """Where `plate` is transparent, soft uint8 on its canvas: there the misses of what is `behind` it are smaller than its `own`
+    (uint8 (T, h, w) each, as `misses` gives them)."""
+    def compared(look: _Look) -> np.ndarray:
+        gain = np.where(look.known, look.own.astype(np.int16) - look.behind, 0)
+        return np.stack([gain, look.known.astype(np.int16)])
+
+    gain, views = sum(_looks(own, behind, plate.canvas, compared), start=np.zeros((2, plate.canvas.height, plate.canvas.width), np.int32))
+    mean = (gain / np.maximum(views, LEAST_VIEWS) / (CLIPPED * LEVELS)).astype(np.float32)
     confidence = np.abs(mean) + NEAR_TRUST
-    value = np.maximum(mean, 0) / confidence
-    soft = random_walk(value, confidence, *edge_weights(plate.picture))
+    soft = random_walk(np.maximum(mean, 0) / confidence, confidence, *edge_weights(plate.picture))
     return np.rint(np.clip(soft * 3 - 1, 0, 1) * 255).astype(np.uint8)
 
 
-def _look(frames: np.ndarray, plate: Plate, behind: Behind, t: int) -> _Look:
-    height, width = frames.shape[1:3]
-    own = interval(frames[t], view(plate, t, width, height)[0])
-    missed = behind(t)
-    known = ~np.isnan(missed)
-    # Where nothing is known of what is behind, the comparison is a draw.
-    both = np.dstack([own, np.where(known, missed, own), np.ones_like(own), known])
-    size = (plate.canvas.width, plate.canvas.height)
-    moved = cv2.warpPerspective(both, np.linalg.inv(plate.canvas.homographies[t]), size, flags=cv2.INTER_LINEAR)
-    return _Look(moved[..., 0], moved[..., 1], moved[..., 2] > 0.99, moved[..., 3] > 0.99)
-
-
-def verified(frames: np.ndarray, plate: Plate, behind: Behind, opening: np.ndarray) -> np.ndarray:
-    """The `opening` without the parts that are none: each part must be explained by what is behind it, never show the plane itself,
-    and its edge must be the plane's: where the far side is seen, the near side is seen beside it.
+def verified(own: np.ndarray, behind: np.ndarray, canvas: Canvas, opening: np.ndarray, *, least: float) -> np.ndarray:
+    """The `opening` without the parts that are none: each part must be explained by what is behind it, rarely show the plane itself,
+    and its edge must be the plane's: where the far side is seen, the near side is seen beside it.  `least` (0..1): the share of
+    the views that must say so.
 
     A sprite that stays long also hides a part of the plane from most frames; but beside its edge one sees the sprite again.
     """
-    height, width = frames.shape[1:3]
+    count_frames, height, width = own.shape
     band = max(2, round(BAND * min(height, width) / 360))
     count, labels = cv2.connectedComponents((opening > 127).astype(np.uint8))
     pairs = _edge_pairs(opening > 127, band)
-    table = sum(map_ordered(lambda t: _tally(_look(frames, plate, behind, t), labels, pairs, count), _sampled(len(frames))))
-    views, missed, explained, contradicted, far, beside = table
-    good = (views > LEAST_AREA * height * width * len(_sampled(len(frames)))) & (explained > EXPLAINED * missed)
-    good &= (contradicted < CONTRADICTED * views) & (beside > OCCLUDING * far) & (far > 0)
+    views, missed, explained, contradicted, far, beside = sum(_looks(own, behind, canvas, lambda look: _tally(look, labels, pairs, count)))
+    good = (views > LEAST_AREA * height * width * count_frames) & (explained > least * missed)
+    good &= (contradicted < CONTRADICTED * views) & (beside > least * far) & (far > 0)
     good[0] = False
     kept = cv2.dilate(good[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
     return np.where(kept > 0, opening, 0).astype(np.uint8)
@@ -106,14 +114,15 @@ def _edge_pairs(opening: np.ndarray, band: int) -> tuple[np.ndarray, np.ndarray]
 
 
 def _tally(look: _Look, labels: np.ndarray, pairs: tuple[np.ndarray, np.ndarray], count: int) -> np.ndarray:
-    """Per part of the opening (6, count): pixels in view with something known behind; where the plane misses; of these explained from behind; where only the plane
-    itself matches; edge pixels that only what is behind explains; of these with the plane itself seen across the edge."""
-    own, behind = look.own < MATCH, look.behind < MATCH
-    inside = look.inside & look.known & (labels > 0)
+    """Per part of the opening (6, count): pixels in view with something known behind; where the plane misses; of these explained from
+    behind; where only the plane itself matches; edge pixels that only what is
+    behind explains; of these with the plane itself seen across the edge."""
+    own, behind = look.own < MATCH * LEVELS, look.behind < MATCH * LEVELS
+    inside = look.known & (labels > 0)
     counted = [inside, inside & ~own, inside & ~own & behind, inside & own & ~behind]
     rows = [np.bincount(labels[mask], minlength=count) for mask in counted]
     edge, across = pairs
-    far = (look.inside & ~own & behind).ravel()[edge] & look.inside.ravel()[across]
+    far = (look.known & ~own & behind).ravel()[edge] & (look.own != UNKNOWN).ravel()[across]
     beside = far & own.ravel()[across]
     owner = labels.ravel()[edge]
     return np.stack([*rows, *(np.bincount(owner[mask], minlength=count) for mask in (far, beside))]).astype(np.float64)
