@@ -32,22 +32,23 @@ def textured(width: int, height: int, seed: int) -> np.ndarray:
     picture = (picture - picture.min()) / np.ptp(picture) * 150 + 50
     left = -10
     while left < width:
-        wide, top = int(random.integers(36, 70)), int(random.integers(height // 6, height // 2))
+        wide, top = int(random.integers(60, 110)), int(random.integers(height // 6, height // 2))
         color = [int(c) for c in random.integers(90, 230, 3)]
         cv2.rectangle(picture, (left, top), (left + wide, height), color, -1)
         cv2.rectangle(picture, (left, top), (left + wide, height), (40, 40, 50), 1)
-        for y in range(top + 8, height - 8, int(random.integers(15, 20))):
-            for x in range(left + 6, left + wide - 6, int(random.integers(10, 14))):
-                cv2.rectangle(picture, (x, y), (x + 4, y + 8), [int(c * 0.45) for c in color], -1)
+        for y in range(top + 10, height - 8, int(random.integers(24, 32))):
+            for x in range(left + 8, left + wide - 12, int(random.integers(17, 26))):
+                cv2.rectangle(picture, (x, y), (x + 7, y + 13), [int(c * 0.45) for c in color], -1)
         left += wide + int(random.integers(0, 6))
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    # A painted or filmed line is soft; one of a single hard pixel cannot be moved by a fraction of one.
+    return np.clip(cv2.GaussianBlur(picture, (0, 0), 0.7), 0, 255).astype(np.uint8)
 
 
 def figure(size: int, phase: float, color: tuple[int, int, int]) -> np.ndarray:
     """A round-headed figure with swinging limbs and dark outlines: premultiplied RGBA float32 (size, size, 4), alpha 0..1."""
     big = size * OVERSAMPLED
     picture = np.zeros((big, big, 4), np.float32)
-    swing = np.sin(2 * np.pi * phase)
+    swing = 1 - 2 * phase
     dark, line = tuple(c * 0.55 for c in color), max(2, big // 45)
 
     def limb(start: tuple[float, float], end: tuple[float, float], paint: tuple[float, ...]) -> None:
@@ -70,8 +71,8 @@ def figure(size: int, phase: float, color: tuple[int, int, int]) -> np.ndarray:
     return cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
 
 
-def draw_clip(*, frames: int = 16, width: int = 192, height: int = 128, sprites: int = 1, hold: int = 2, pan: float = 5.0,
-              size: int = 90, cycle: int = 4, seed: int = 1) -> DrawnClip:
+def draw_clip(*, frames: int = 16, width: int = 288, height: int = 176, sprites: int = 1, hold: int = 2, pan: float = 5.0,
+              size: int = 130, cycle: int = 4, seed: int = 1) -> DrawnClip:
     """Figures running before a panned background; `pan` px a frame, drawings held for `hold` frames, repeating after `cycle`."""
     background = textured(width + int(abs(pan) * frames) + 60, height + 40, seed)
     colors = [(200, 70, 60), (60, 120, 210), (90, 180, 80)]

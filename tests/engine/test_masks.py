@@ -70,12 +70,12 @@ def test_a_held_drawing_over_a_moving_background_gets_its_alpha(clip, true_plate
     frames = clip.frames
     masks = (residual_masks(frames, true_plate, clip.alphas[0]) * 255).astype(np.uint8)
     exposure = np.arange(len(frames)) // 2 % 4 + 1
-    canvas = Canvas(96, 96, np.stack([translation(17 + 1.5 * t, 31.0) for t in range(len(frames))]))
+    canvas = Canvas(136, 136, np.stack([translation(17 + 1.5 * t, 39.0) for t in range(len(frames))]))
     sighting = Sighting(frames.__getitem__, masks.__getitem__, lambda t: np.zeros(masks.shape[1:], np.uint8), true_plate,
                         np.zeros(frames.shape[1:], np.float32), ())
     mattes = list(solve_drawings(sighting, canvas, exposure))
     assert len(mattes) == 4
-    truth = np.stack([clip.alphas[0, 2 * d, 31:127, 17 + 3 * d: 113 + 3 * d] for d in range(4)])
+    truth = np.stack([clip.alphas[0, 2 * d, 39:175, 17 + 3 * d: 153 + 3 * d] for d in range(4)])
     found = np.stack([matte.rgba[..., 3] for matte in mattes]) / 255
     assert overlap(found, truth) > 0.95 and np.abs(found - truth).mean() < 0.02
 

@@ -119,7 +119,7 @@ class _Job:
         self.report.stage("Exposure", PARTS * len(self.alphas))
         for k, alphas in enumerate(self.alphas):
             part = Portion(self.report, PARTS)
-            sheet = exposure_sheet(self.small, alphas, report=part)
+            sheet = exposure_sheet(self.small, alphas, report=part, front=self._front(k), camera=self.camera.homographies)
             stage.save(**{f"exposure_{k}": sheet.exposure, f"poses_{k}": sheet.poses, f"references_{k}": sheet.references})
             part.close()
 
@@ -141,8 +141,8 @@ class _Job:
             if not len(sheet.references):
                 continue  # a sprite that was asked for and is not there
             canvas = self._sprite_canvas(k, sheet)
-            front = self.alphas[k + 1:].max(0, initial=0)
-            sighting = Sighting(lambda t: np.asarray(self.full[t]), self.alphas[k].__getitem__, front.__getitem__, self.plate, self.shade, behind)
+            sighting = Sighting(lambda t: np.asarray(self.full[t]), self.alphas[k].__getitem__, self._front(k).__getitem__, self.plate,
+                                self.shade, behind)
             mattes = list(ticked(solve_drawings(sighting, canvas, sheet.exposure), self.report))
             behind += (Behind(canvas, sheet.exposure, [matte.rgba for matte in mattes]),)
             name = f"sprite_{len(records)}"
@@ -158,7 +158,11 @@ class _Job:
 
     def _sprite_canvas(self, k: int, sheet: ExposureSheet) -> Canvas:
         height, width = self.full.shape[1:3]
-        return canvas_of(sheet, self.alphas[k], width=width, height=height)
+        return canvas_of(sheet, self.alphas[k], width=width, height=height, camera=self.camera.homographies)
+
+    def _front(self, k: int) -> np.ndarray:
+        """The union of the masks before sprite k, uint8 (T, h, w)."""
+        return self.alphas[k + 1:].max(0, initial=0)
 
     def _result(self, stage: Stage, drawings: Stage) -> None:
         self.report.stage("Result", 2 * self.reader.count)

@@ -21,15 +21,20 @@ SHIFTS = (5.0, 10.0, 20.0, 40.0)   # px of background motion at half size that m
 TOLERANCE = 12.0                   # gray levels; engine design S4, S7
 CLIPPED = 50.0
 FARTHEST_NEIGHBOR = 12             # frames
+RESAMPLED = 0.06                   # share of a line's contrast that resampling may take; judged on drawn lines of 1 px
 BOX = 5                            # px at half size over which matches are averaged
 FLAT_TRUST, TEXTURE_TRUST = 0.12, 0.3   # what a match is worth on flat and on textured plates; engine design S7, 3b.6
 NEIGHBORHOOD = np.ones((3, 3), np.uint8)
 
 
-def interval(frame: np.ndarray, other: np.ndarray) -> np.ndarray:
+def interval(frame: np.ndarray, other: np.ndarray, *, slack: float = 0.0) -> np.ndarray:
     """Distance in gray levels (Euclidean over channels), float32 (H, W), of each pixel of `frame` to the range of colors
-    that its 3x3 neighborhood has in `other`: it forgives misregistration of less than a pixel."""
+    that its 3x3 neighborhood has in `other`: it forgives misregistration of less than a pixel.  `slack` widens the range by
+    that share of itself: thin lines lose contrast when they are resampled."""
     low, high = cv2.erode(other, NEIGHBORHOOD), cv2.dilate(other, NEIGHBORHOOD)
+    if slack:
+        margin = cv2.convertScaleAbs(cv2.subtract(high, low), alpha=slack)
+        low, high = cv2.subtract(low, margin), cv2.add(high, margin)
     outside = np.maximum(cv2.subtract(low, frame), cv2.subtract(frame, high)).astype(np.float32)
     return np.sqrt(np.einsum("hwc,hwc->hw", outside, outside))
 
@@ -99,7 +104,7 @@ def _neighbors(camera: np.ndarray, t: int, direction: int, width: int, height: i
 def residual_evidence(frame: np.ndarray, plate_view: np.ndarray, seen: np.ndarray) -> Evidence:
     """Evidence of one frame uint8 (H, W, 3) against what the plate shows there; `seen` bool (H, W) where the plate
     is known (engine design S7)."""
-    sharp = np.minimum(interval(frame, plate_view), 80)
+    sharp = np.minimum(interval(frame, plate_view, slack=RESAMPLED), 80)
     residual = np.minimum(cv2.GaussianBlur(sharp, (3, 3), 0.6), sharp * 1.6 + 3)
     threshold = 0.6 * TOLERANCE
     foreground = np.clip((residual - threshold) / TOLERANCE, 0, 1) * seen
