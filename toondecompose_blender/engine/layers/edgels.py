@@ -22,7 +22,6 @@ LAGS = (1, -1, 4, -4)       # frames at which a motion is checked, in pairs of s
 FORGIVEN = 6.0              # color distance that noise and sub-pixel shifts explain (engine note 3c)
 PERSISTING = 0.5            # share of its contrast that an edge over a changing background keeps
 CHUNK = 20_000              # edgels a thread works on at once
-LONGEST_GAP = 3             # pairs without a motion that borrow their neighbor's (engine note 3c)
 
 
 @dataclass(frozen=True)
@@ -90,16 +89,12 @@ def chained(motion: np.ndarray, lags: tuple[int, ...]) -> tuple[np.ndarray, np.n
 
 
 def _bridged(motion: np.ndarray) -> np.ndarray:
-    """Short gaps take the motion of the nearest known pair."""
+    """Pairs without a motion take that of the nearest known pair: a guess costs no more than not knowing."""
     known = np.flatnonzero(np.isfinite(motion[:, 0, 0]))
     if len(known) in (0, len(motion)):
         return motion
-    result = motion.copy()
-    for t in np.flatnonzero(~np.isfinite(motion[:, 0, 0])):
-        nearest = known[np.abs(known - t).argmin()]
-        if abs(nearest - t) <= LONGEST_GAP:
-            result[t] = motion[nearest]
-    return result
+    nearest = np.abs(np.arange(len(motion))[:, None] - known).argmin(1)
+    return motion[known[nearest]]
 
 
 def motion_cost(edgels: Edgels, voxels: Supervoxels, motion: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ __all__ = ["Split", "split_sprites"]
 
 SURPLUS = 3             # layers found beyond the sprites asked for, then merged (engine note 3c)
 MOST_SPRITES = 8
+CAMERA_TRUST = 0.8      # factor on the energy with the camera's background: a rival must be clearly better
 RIVALS = 2              # other proposals tried as the background of a moving camera
 WORTHWHILE = 0.04       # share of the first energy that a sprite must save to be one (engine note 3c)
 
@@ -54,9 +55,10 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     found = [find_layers(open_space(proposals, graph, measure_agreement(voxels, poses), background=background, static=static),
                          (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
              for background, poses in _backgrounds(proposals, camera, static)]
-    layers = min(found, key=lambda layers: layers.energy.of(layers.labels))
+    layers = min(found, key=lambda layers: layers.energy.of(layers.labels) * (CAMERA_TRUST if layers is found[0] else 1))
     count = sprites or _worthwhile(layers.trail)
-    layers = ordered(attached(merged_to(attached(layers, edgels), count), edgels))
+    layers = merged_to(attached(layers, edgels) if static else layers, count, edgels)
+    layers = ordered(attached(layers, edgels) if static else layers)
     report.step()
     return Split(layers.labels.astype(np.uint8)[voxels.labels], count, np.stack(layers.motions), layers.trail)
 

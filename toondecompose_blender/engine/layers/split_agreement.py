@@ -17,6 +17,7 @@ __all__ = ["Agreement", "measure_agreement"]
 
 VIEWS = 12              # other frames, spread over the clip, that a frame is compared with
 FEWEST_VIEWS = 4        # of them that must show a place before it counts
+FEWEST_A_SIDE = 2       # views before as well as after, so that a place can disagree with both
 ALIKE = 8               # color distance to the 3x3 range up to which two frames show the same
 TEXTURED = 40           # contrast of a 3x3 window that agrees by chance hardly ever
 MOSTLY = 0.5            # share of views from which agreeing counts for the background
@@ -36,14 +37,16 @@ def measure_agreement(voxels: Supervoxels, camera: np.ndarray) -> Agreement:
     views = np.unique(np.linspace(0, frames - 1, VIEWS + 1).round().astype(int))
 
     def votes(t: int) -> np.ndarray:
-        seen, same = np.zeros((2, *voxels.labels.shape[1:]), np.uint8)
+        seen, same = np.zeros((2, 2, *voxels.labels.shape[1:]), np.uint8)   # before and after t
         for s in views[views != t]:
-            _compare(voxels.sharp[t], voxels.low[s], voxels.high[s], relative(camera[t], camera[s]), seen, same)
-        share = same / np.maximum(seen, 1)
+            side = int(s > t)
+            _compare(voxels.sharp[t], voxels.low[s], voxels.high[s], relative(camera[t], camera[s]), seen[side], same[side])
+        share = same.sum(0) / np.maximum(seen.sum(0), 1)
         texture = np.clip((voxels.high[t].astype(np.int16) - voxels.low[t]).max(2) / TEXTURED, 0, 1)
-        known = seen >= min(FEWEST_VIEWS, len(views) - 1)
+        known = seen.sum(0) >= min(FEWEST_VIEWS, len(views) - 1)
         pro = known * texture * np.clip((share - MOSTLY) / (1 - MOSTLY), 0, 1)
-        contra = known * np.clip((SELDOM - share) / SELDOM, 0, 1)
+        often = (same / np.maximum(seen, 1)).max(0)     # what is hidden from some time on was background all the same
+        contra = (seen.min(0) >= FEWEST_A_SIDE) * np.clip((SELDOM - often) / SELDOM, 0, 1)
         return np.stack([np.bincount(voxels.labels[t].ravel(), votes.ravel(), voxels.count) for votes in (pro, contra)])
 
     total = np.zeros((2, voxels.count))

@@ -4,6 +4,7 @@ It must not know motions or frames, only pieces and the energy."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import permutations
 
@@ -11,12 +12,14 @@ import numpy as np
 
 from .edgels import Edgels
 from .ownership import CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
-from .split_search import Layers
+from .supervoxels import Supervoxels
+from .split_search import Layers, sprite_table
 
 __all__ = ["attached", "merged_to", "ordered"]
 
 TOUCHING = 0.04         # share of a still piece's outline that its sprite must hold (engine note 3c) ...
 FAITHFUL = 0.6          # ... in this share of the frames that show the piece: what a sprite only passes is background
+ROAMING = 1.0           # sizes of the piece that the sprite may travel: an arm stays near its body (judgement)
 COVERED = 0.2           # share of a still piece that sprites may pass over, if it is no background
 SWEPT = 0.5             # share of what a sprite passes over that may be the piece
 LARGEST = 6.0           # times the sprite that a still piece may be
@@ -26,7 +29,7 @@ SHARED_BORDER = 0.15    # what a unit of common outline saves when two layers me
 
 
 def attached(layers: Layers, edgels: Edgels) -> Layers:
-    """`layers` after still background pieces that touch a sprite, and that nothing passes over, joined it."""
+    """`layers` after still pieces of a still background that touch a sprite, and that nothing passes over, joined it."""
     labels, energy = layers.labels, layers.energy
     voxels = energy.graph.voxels
     free = (labels == 0) & (voxels.border == 0)
@@ -60,7 +63,9 @@ def _owners(labels: np.ndarray, parts: np.ndarray, count: int, energy: Energy, e
     best = 1 + faithful[:, 1:].argmax(1)
     index = np.arange(total)
     covered = passed.sum(1) / CONFLICT_WEIGHT / len(CONFLICT_LAGS)
-    joins = ((faithful[index, best] > FAITHFUL) & (covered < COVERED * area)
+    shown = area / np.maximum(1, np.bincount(parts[free], graph.voxels.life[free], total))  # a piece's mean size in a frame
+    joins = ((faithful[index, best] > FAITHFUL)
+             & (_travels(labels, graph.voxels, count)[best] < ROAMING * np.sqrt(shown)) & (covered < COVERED * area)
              & (passed[index, best] < SWEPT * sweeps[best]) & (area < LARGEST * np.bincount(labels, size, count)[best]))
     return np.where(joins, best, 0)
 
@@ -78,7 +83,24 @@ def _faithful(labels: np.ndarray, parts: np.ndarray, count: int, edgels: Edgels)
     return (touched > TOUCHING * np.maximum(seen, 1e-9)[..., None]).sum(1) / shown
 
 
-def _mean_colors(voxels) -> np.ndarray:
+def _travels(labels: np.ndarray, voxels: Supervoxels, count: int) -> np.ndarray:
+    """How far the centre of each label gets around, px (count,)."""
+    h, w = voxels.labels.shape[1:]
+    ys, xs = (axis.ravel() for axis in np.mgrid[:h, :w])
+    centres = np.full((len(voxels.labels), count, 2), np.nan)
+    for t, pieces in enumerate(voxels.labels):
+        label = labels[pieces].ravel()
+        size = np.bincount(label, minlength=count)
+        there = size > 0
+        for axis, place in enumerate((xs, ys)):
+            centres[t, there, axis] = np.bincount(label, place, count)[there] / size[there]
+    seen = np.isfinite(centres).any((0, 2))
+    result = np.zeros(count)
+    result[seen] = np.hypot(*(np.nanmax(centres[:, seen], 0) - np.nanmin(centres[:, seen], 0)).T)
+    return result
+
+
+def _mean_colors(voxels: Supervoxels) -> np.ndarray:
     """Mean color of each piece, (n, 3)."""
     total = np.zeros((voxels.count, 3))
     for labels, sharp in zip(voxels.labels, voxels.sharp):
@@ -87,27 +109,44 @@ def _mean_colors(voxels) -> np.ndarray:
     return total / voxels.size[:, None]
 
 
-def merged_to(layers: Layers, count: int) -> Layers:
-    """`layers` after the pairs whose union costs least, less a bonus for their common outline, merged down to `count`."""
-    labels, energy = layers.labels.copy(), layers.energy
-    live = list(range(len(layers.motions)))
-    while len(live) > count:
-        now = energy.of(labels)
-        outline = _shared_outlines(labels, energy, len(layers.motions))
-        best = None
-        for gone in live[1:]:
-            for into in live:
-                if into == gone:
-                    continue
-                bonus = SHARED_BORDER * outline[gone, into] if into else 0
-                score = energy.of(np.where(labels == gone, into, labels)) - now - bonus
-                if best is None or score < best[0]:
-                    best = score, gone, into
-        labels[labels == best[1]] = best[2]
-        live.remove(best[1])
-    renamed = np.zeros(len(layers.motions), np.int64)
-    renamed[live] = np.arange(len(live))
-    return replace(layers, labels=renamed[labels], motions=tuple(layers.motions[k] for k in live), energy=energy.kept(live))
+def merged_to(layers: Layers, count: int, edgels: Edgels) -> Layers:
+    """`layers` after the pairs whose union costs least, less a bonus for their common outline, merged down to `count`.
+
+    A union moves, in each frame, like the one of the two that owns more there: so the halves of a sprite's life find together.
+    """
+    while len(layers.motions) > count:
+        layers = min(_unions(layers, edgels), key=lambda union: union[0])[1]
+    return layers
+
+
+def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers]]:
+    """Each union of two layers, with its score: the smaller, the better."""
+    labels, energy, total = layers.labels, layers.energy, len(layers.motions)
+    frames, now = len(edgels.begin) - 1, energy.of(labels)
+    outline = _shared_outlines(labels, energy, total)
+    owner = labels[edgels.pieces].max(1)
+    owned = np.bincount(edgels.places[:, 0] * total + owner, edgels.weight, frames * total).reshape(frames, total)
+    for gone in range(1, total):
+        for into in range(total):
+            if into == gone:
+                continue
+            union = replace(layers, labels=np.where(labels == gone, into, labels))
+            if into:
+                union = _with_motion(union, gone, into, owned[:, gone] > owned[:, into], edgels)
+            bonus = SHARED_BORDER * outline[gone, into] if into else 0
+            score = union.energy.of(union.labels) - now - bonus
+            yield score, union.kept([k for k in range(total) if k != gone])
+
+
+def _with_motion(layers: Layers, gone: int, into: int, leads: np.ndarray, edgels: Edgels) -> Layers:
+    """`layers` with label `into` moving like `gone` in the frames where that `leads` (bool (T,))."""
+    cost = np.where(leads[edgels.places[:, 0], None], layers.costs[gone], layers.costs[into])
+    motion = np.where(leads[:-1, None, None], layers.motions[gone], layers.motions[into])
+    ownership = layers.energy.ownership.copy()
+    ownership[:, into] = sprite_table(layers.energy.graph, edgels, cost, into)
+    costs = tuple(cost if k == into else other for k, other in enumerate(layers.costs))
+    motions = tuple(motion if k == into else other for k, other in enumerate(layers.motions))
+    return replace(layers, costs=costs, motions=motions, energy=replace(layers.energy, ownership=ownership))
 
 
 def _shared_outlines(labels: np.ndarray, energy: Energy, count: int) -> np.ndarray:
@@ -130,6 +169,4 @@ def ordered(layers: Layers) -> Layers:
         cost = np.triu(front.T[np.ix_(order, order)], 1).sum()
         if best is None or cost < best[0] - 1e-9:
             best = cost, order
-    renamed = np.empty(count, np.int64)
-    renamed[best[1]] = np.arange(count)
-    return replace(layers, labels=renamed[labels], motions=tuple(layers.motions[k] for k in best[1]), energy=energy.kept(best[1]))
+    return layers.kept(best[1])

@@ -8,30 +8,39 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .edgels import motion_cost
+from .edgels import Edgels, motion_cost
 from .ownership import Conflicts, Energy, Graph, build_conflicts, components_of, edge_table, owner_cost
 from .ownership_moves import expanded, relaxed, swept
 from .proposals import Proposals
 from .proposals_fit import fit_motion
 from .split_agreement import Agreement
 
-__all__ = ["Layers", "Space", "open_space", "find_layers"]
+__all__ = ["Layers", "Space", "open_space", "find_layers", "sprite_table"]
 
 SPRITE_CAP = 0.5        # an edgel of a sprite costs at most half of one of the background: sprites deform (engine note 3c)
-POTTS = 0.05            # a unit of border between two labels (engine note 3c)
+POTTS = 0.1            # a unit of border between two labels (measured)
 BORDER_STATIC, BORDER_MOVING = 0.3, 0.05    # a border px of a sprite (engine note 3c)
 POOR_GAIN = 0.012       # share of the first energy below which a motion is no reason for a layer (engine note 3c)
-FOR, AGAINST = 0.15, 0.1    # a pixel that agrees with the background of a moving camera, or disagrees with any (measured)
+FOR, AGAINST = 0.15, 0.1    # a pixel that agrees with the background of a moving camera, or disagrees with it (measured)
 REFITS = 2
 
 
 @dataclass(frozen=True)
 class Layers:
-    """`labels` int64 (n,) in layer order, their `motions` (T-1, 3, 3) and `energy`; `trail`: the energy at each number of layers."""
+    """`labels` int64 (n,) in layer order, their `motions` (T-1, 3, 3), edgel `costs` (edgels, 3) and `energy`; `trail`: the
+    energy at each number of layers."""
     labels: np.ndarray
     motions: tuple[np.ndarray, ...]
+    costs: tuple[np.ndarray, ...]
     energy: Energy
     trail: tuple[float, ...]
+
+    def kept(self, order: list[int]) -> Layers:
+        """Only the layers `order`, in this order; every piece's label must be among them."""
+        renamed = np.zeros(len(self.motions), np.int64)
+        renamed[order] = np.arange(len(order))
+        return Layers(renamed[self.labels], tuple(self.motions[k] for k in order), tuple(self.costs[k] for k in order),
+                      self.energy.kept(order), self.trail)
 
 
 @dataclass(frozen=True)
@@ -60,13 +69,19 @@ class Space:
 def open_space(proposals: Proposals, graph: Graph, agreement: Agreement, *, background: int, static: bool) -> Space:
     """The search space with proposal number `background` as the motion of layer 0, and the pieces' `agreement` with it."""
     edgels, voxels = proposals.edgels, proposals.voxels
+    back, front = AGAINST * agreement.against, BORDER_STATIC * voxels.border
+    if not static:      # before a still background a sprite that holds still agrees with it, too
+        front = BORDER_MOVING * voxels.border + FOR * agreement.for_
     return Space(
         proposals, graph,
-        tuple(edge_table(graph, edgels, cost, 1.0) for cost in proposals.costs),
-        tuple(edge_table(graph, edgels, cost, SPRITE_CAP) for cost in proposals.costs),
-        build_conflicts(voxels, proposals.motions[background]), background,
-        AGAINST * agreement.against,
-        BORDER_STATIC * voxels.border if static else BORDER_MOVING * voxels.border + FOR * agreement.for_)
+        tuple(sprite_table(graph, edgels, cost, 0) for cost in proposals.costs),
+        tuple(sprite_table(graph, edgels, cost, 1) for cost in proposals.costs),
+        build_conflicts(voxels, proposals.motions[background]), background, back, front)
+
+
+def sprite_table(graph: Graph, edgels: Edgels, cost: np.ndarray, label: int) -> np.ndarray:
+    """The ownership column (P, 3) of `label` for its motion's edgel costs (n, 3)."""
+    return edge_table(graph, edgels, cost, SPRITE_CAP if label else 1.0)
 
 
 def find_layers(space: Space, count: int, *, forced: bool) -> Layers:
@@ -78,10 +93,9 @@ def find_layers(space: Space, count: int, *, forced: bool) -> Layers:
     costs = [space.proposals.costs[m] for m in chosen]
     for _ in range(REFITS):
         _refit(space.proposals, labels, motions, costs)
-        energy = space.over(np.stack([edge_table(space.graph, space.proposals.edgels, cost, SPRITE_CAP if k else 1.0)
-                                      for k, cost in enumerate(costs)], 1))
+        energy = space.over(np.stack([sprite_table(space.graph, space.proposals.edgels, cost, k) for k, cost in enumerate(costs)], 1))
         labels = relaxed(energy, labels, cycles=1)
-    return Layers(labels, tuple(motions), energy, tuple(trail))
+    return Layers(labels, tuple(motions), tuple(costs), energy, tuple(trail))
 
 
 def _refit(proposals: Proposals, labels: np.ndarray, motions: list, costs: list) -> None:
