@@ -153,10 +153,9 @@ class TOON_PT_placement(SpritePanel, bpy.types.Panel):
     bl_label, bl_options = "Placement", {"DEFAULT_CLOSED"}
 
     def draw_sprite(self, layout, context, sprite) -> None:
-        modifier = sprite.modifiers[placement.MODIFIER]
         column = layout.column(align=True)
-        for name, identifier in placement.placement_inputs(sprite).items():
-            column.prop(modifier, f'["{identifier}"]', text=name)
+        for name, (owner, identifier) in placement.placement_properties(sprite).items():
+            column.prop(owner, identifier, text=name)
         layout.operator("toon.placement_restore", icon="LOOP_BACK")
 
 

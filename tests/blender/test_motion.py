@@ -95,7 +95,7 @@ def test_moving_turning_and_scaling_in_pixels_is_exact_under_perspective(folder,
 def test_a_keyed_move_is_rendered_at_its_frames(folder, tmp_path):
     imported = import_result(folder)
     fox = bpy.data.objects[imported.sprites[1]]
-    path = f'modifiers["{placement.MODIFIER}"]["{placement.placement_inputs(fox)["Move X"]}"]'
+    path = placement.placement_path(fox, "Move X")
     for frame, value in ((1, 0.0), (3, 20.0)):
         placement.set_placement(fox, move_x=value)
         fox.keyframe_insert(path, frame=frame)

@@ -148,7 +148,7 @@ def test_a_strip_gets_its_sprites_back(fox, folder, tmp_path):
     edit.render.resolution_x, edit.render.resolution_y = results.WIDTH, results.HEIGHT
     edit.view_settings.view_transform = "Standard"
     source = versions.strips_of(edit.sequence_editor_create()).new_image("Clip", str(folder / "fox" / "0001.png"), 1, 21)
-    source.frame_final_duration = FRAMES
+    versions.set_strip_end(source, 21 + FRAMES)
     edit.sequence_editor.active_strip = source
     bpy.context.window.scene = edit
     with versions.sequencer_edits(bpy.context, edit):

@@ -91,7 +91,7 @@ def test_a_scene_strip_shows_retimed_sprites_at_the_frames_of_the_edit(scene, fo
     edit.view_settings.view_transform = "Standard"
     source = versions.strips_of(edit.sequence_editor_create()).new_effect(name="Clip", type="COLOR", channel=1, frame_start=11, **span(4))
     strip = strips.add_scene_strip(edit, source, scene)
-    assert (strip.frame_final_start, strip.frame_final_end, strip.channel) == (11, 15, 2)
+    assert (*versions.strip_range(strip), strip.channel) == (11, 15, 2)
     pictures = rendered(edit, tmp_path / "out", 11, 14)
     for frame, picture in enumerate(pictures, start=1):
         assert psnr(picture, expected(folder, frame, frames={"fox": FRAMES + 1 - frame})) > 70, f"frame {frame}"

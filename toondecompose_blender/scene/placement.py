@@ -10,11 +10,12 @@ from __future__ import annotations
 import bpy
 import numpy as np
 
+from . import versions
 from .lifting import View
 from .nodes import Graph
 from .timing import drive, steps
 
-__all__ = ["MODIFIER", "add_placement", "placement_inputs", "set_placement", "restore_placement", "set_pivots"]
+__all__ = ["MODIFIER", "add_placement", "placement_inputs", "placement_properties", "placement_path", "set_placement", "restore_placement", "set_pivots"]
 
 MODIFIER = "Placement"
 _PIVOTS = ("Pivot X", "Pivot Y")
@@ -26,7 +27,7 @@ def add_placement(sprite_object, view: View) -> None:
     modifier = sprite_object.modifiers.new(MODIFIER, "NODES")
     modifier.node_group = _group(view)
     for item in _inputs(modifier.node_group):
-        modifier[item.identifier] = item.default_value
+        versions.set_modifier_input(modifier, item.identifier, item.default_value)
 
 
 def placement_inputs(sprite_object) -> dict[str, str]:
@@ -35,13 +36,24 @@ def placement_inputs(sprite_object) -> dict[str, str]:
     return {item.name: item.identifier for item in _inputs(group) if item.name not in (*_PIVOTS, _OWN_MIDDLE)}
 
 
+def placement_properties(sprite_object) -> dict[str, tuple[object, str]]:
+    """Owner and property of each input by name, as `layout.prop` wants them."""
+    modifier = sprite_object.modifiers[MODIFIER]
+    return {name: versions.modifier_input(modifier, identifier) for name, identifier in placement_inputs(sprite_object).items()}
+
+
+def placement_path(sprite_object, name: str) -> str:
+    """Data path, from the object, of the input called `name`: for keys and drivers."""
+    return versions.modifier_input_path(sprite_object.modifiers[MODIFIER], placement_inputs(sprite_object)[name])
+
+
 def set_placement(sprite_object, **values: float) -> None:
     """Set inputs by name, spaces as underscores and in lower case: `move_x`, `move_y`, `rotation`, `scale`."""
     modifier = sprite_object.modifiers[MODIFIER]
     for name, identifier in placement_inputs(sprite_object).items():
         value = values.get(name.lower().replace(" ", "_"))
         if value is not None:
-            modifier[identifier] = float(value)
+            versions.set_modifier_input(modifier, identifier, float(value))
     sprite_object.update_tag()
 
 
@@ -55,12 +67,12 @@ def set_pivots(sprite_object, middles: np.ndarray | None, view: View) -> None:
     modifier = sprite_object.modifiers[MODIFIER]
     identifiers = {item.name: item.identifier for item in _inputs(modifier.node_group)}
     for axis, name in enumerate(_PIVOTS):
-        path = f'modifiers["{MODIFIER}"]["{identifiers[name]}"]'
+        path = versions.modifier_input_path(modifier, identifiers[name])
         sprite_object.driver_remove(path)
         if middles is not None:
             lengths = (middles[:, axis] - (view.width, view.height)[axis] / 2) / view.width * (1, -1)[axis]
             drive(sprite_object, path, sprite_object, steps(lengths))
-    modifier[identifiers[_OWN_MIDDLE]] = middles is None
+    versions.set_modifier_input(modifier, identifiers[_OWN_MIDDLE], middles is None)
 
 
 def _inputs(group) -> list:

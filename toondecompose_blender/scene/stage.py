@@ -47,6 +47,7 @@ def set_exact_rendering(scene) -> None:
     render.use_border = False
     render.use_persistent_data = True
     scene.eevee.taa_render_samples = 1
+    versions.sharpen_scene(scene)
     if hasattr(scene, "cycles"):
         _set_exact_cycles(scene.cycles)
     versions.set_image_output(render.image_settings, file_format="PNG", color_mode="RGBA", color_depth="8")

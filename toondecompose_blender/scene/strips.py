@@ -32,10 +32,10 @@ def add_scene_strip(edit_scene, source_strip, sprite_scene):
     if sprite_scene == edit_scene:
         raise SceneError("scene.strip", "A scene cannot be a strip of its own.", "Switch to the scene of the edit.")
     editor = edit_scene.sequence_editor
-    start, end = source_strip.frame_final_start, source_strip.frame_final_end
+    start, end = versions.strip_range(source_strip)
     channel = _free_channel(editor, source_strip.channel + 1, start, end)
     strip = versions.new_scene_strip(editor, name=sprite_scene.name, scene=sprite_scene, channel=channel, frame_start=start)
-    strip.frame_final_end = min(strip.frame_final_end, end)
+    versions.set_strip_end(strip, min(versions.strip_range(strip)[1], end))
     strip.blend_type = "REPLACE"
     if blending_of(sprite_scene) == "display":
         _keep_display_values(edit_scene, strip)
@@ -74,7 +74,8 @@ def _keep_display_values(edit_scene, strip) -> None:
 
 
 def _free_channel(editor, lowest: int, start: int, end: int) -> int:
-    taken = {strip.channel for strip in versions.strips_of(editor) if strip.frame_final_start < end and strip.frame_final_end > start}
+    ranges = [(strip.channel, *versions.strip_range(strip)) for strip in versions.strips_of(editor)]
+    taken = {channel for channel, first, last in ranges if first < end and last > start}
     return next(channel for channel in range(lowest, lowest + len(taken) + 1) if channel not in taken)
 
 

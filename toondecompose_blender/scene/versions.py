@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import bpy
 
-__all__ = ["eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "set_movie_output", "set_image_output",
-           "sequencer_scene", "sequencer_edits", "path_options"]
+__all__ = ["eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "set_strip_end", "sharpen_scene",
+           "set_movie_output", "set_image_output",
+           "sequencer_scene", "sequencer_edits", "modifier_input", "modifier_input_path", "set_modifier_input", "path_options"]
 
 
 def eevee_engine() -> str:
@@ -49,6 +50,24 @@ def new_scene_strip(editor, *, name: str, scene, channel: int, frame_start: int)
     return strips_of(editor).new_scene(name=name, scene=scene, channel=channel, frame_start=frame_start)
 
 
+def strip_range(strip) -> tuple[int, int]:
+    """First frame that a strip shows, and the frame after its last; the handles have names of their own from 5.2 on."""
+    if hasattr(strip, "left_handle"):
+        return strip.left_handle, strip.right_handle
+    return strip.frame_final_start, strip.frame_final_end
+
+
+def set_strip_end(strip, end: int) -> None:
+    """Cut a strip so that `end` is the first frame after it."""
+    setattr(strip, "right_handle" if hasattr(strip, "right_handle") else "frame_final_end", end)
+
+
+def sharpen_scene(scene) -> None:
+    """Read textures in EEVEE without anisotropic filtering, where the scene decides on it: from 5.2 on; before, a preference."""
+    if hasattr(scene.render, "anisotropic_filter"):
+        scene.render.anisotropic_filter = "FILTER_0"
+
+
 def set_image_output(settings, *, file_format: str, color_mode: str, color_depth: str) -> None:
     """Make image settings write single pictures."""
     if hasattr(settings, "media_type"):
@@ -84,6 +103,27 @@ def sequencer_edits(context, scene) -> Iterator[None]:
         yield
     finally:
         workspace.sequencer_scene = before
+
+
+def modifier_input(modifier, identifier: str) -> tuple[object, str]:
+    """Owner and property of a Geometry Nodes modifier's input, as `layout.prop` wants them; custom properties until 5.1."""
+    if hasattr(modifier, "properties"):
+        return getattr(modifier.properties.inputs, identifier), "value"
+    return modifier, f'["{identifier}"]'
+
+
+def modifier_input_path(modifier, identifier: str) -> str:
+    """The input's data path from its object, for keys and drivers."""
+    owner, name = modifier_input(modifier, identifier)
+    return owner.path_from_id() + (name if name.startswith("[") else f".{name}")
+
+
+def set_modifier_input(modifier, identifier: str, value) -> None:
+    """Set an input of a Geometry Nodes modifier."""
+    if hasattr(modifier, "properties"):
+        getattr(modifier.properties.inputs, identifier).value = value
+    else:
+        modifier[identifier] = value
 
 
 def path_options() -> set[str]:
