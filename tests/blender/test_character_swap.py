@@ -49,7 +49,7 @@ def drawn(tmp_path):
 
 
 def blue_box(picture: np.ndarray) -> tuple[int, int, int, int]:
-    rows, columns = np.nonzero((np.abs(picture[..., :3] - BLUE[:3]) < 8).all(-1))
+    rows, columns = np.nonzero((np.abs(255 * picture[..., :3] - BLUE[:3]) < 8).all(-1))
     return columns.min(), rows.min(), columns.max(), rows.max()
 
 
@@ -79,6 +79,8 @@ def test_timing_and_placement_are_taken_over(scene, drawn):
 
 
 def test_a_result_without_a_character_is_refused_and_changes_nothing(scene, tmp_path):
+    background = results.read(tmp_path / "clip").sprites[0]
+    results.write_result(tmp_path / "clip", [replace(background, role="background")], frames=FRAMES)
     before = sorted(thing.name for thing in bpy.data.objects)
     with pytest.raises(SceneError) as refusal:
         replace_by_character(scene, sprites_of(scene)[1], tmp_path / "clip")

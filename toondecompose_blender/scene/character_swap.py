@@ -52,10 +52,11 @@ def replace_by_character(scene, sprite_object, folder: os.PathLike | str):
 
 
 def _character_of(result) -> Source:
-    found = [source for source in result.sources if source.sprite.role == "character"]
+    """The front-most sprite that is no background."""
+    found = [source for source in result.sources if source.sprite.role != "background"]
     if not found:
-        raise SceneError("scene.character_empty", f"{result.folder.name} holds no drawn character.", "Choose the folder of a drawn character.")
-    return found[0]
+        raise SceneError("scene.character_empty", f"{result.folder.name} holds no character.", "Choose the folder of a drawn character.")
+    return found[-1]
 
 
 def _exposed(exposure: tuple[int, ...], clip: tuple[int, ...]) -> tuple[int, ...]:
