@@ -26,7 +26,7 @@ FRAMES = 48                # evenly in time, that are looked at: more views of a
 LEAST_VIEWS = 8            # frames that must show a place before it can be called an opening
 LEAST_SHARE = 0.6          # of the views of a place in which it is foreground
 LEAST_AREA = 0.002         # of a frame: a smaller region is not looked at
-LEAST_MOTION = 0.05        # of the frame's diagonal that the camera must move for depth to show
+LEAST_MOTION = 0.1         # of the frame's diagonal that the camera must move for depth to show
 LEAST_GAIN = 0.1           # of what is left unexplained, that one more plane must explain
 FRACTION_STEP = 0.05       # further from the vote than this a measured fraction is not believed
 GROWTH = 9                 # px at 360 lines around an opening in which the first masks are not believed
@@ -41,7 +41,7 @@ def find_planes(frames: np.ndarray, foreground: np.ndarray, camera: np.ndarray, 
     motion is `camera` (T, 3, 3), plane -> frame; the plane is the pixel grid of a frame in the middle of the clip.
     """
     height, width = frames.shape[1:3]
-    if not _moves(camera, width, height):
+    if _range(camera, width, height) < LEAST_MOTION * np.hypot(width, height):
         return ()
     canvas = canvas_of_plane(camera, width, height)
     regions = _regions(foreground, canvas)
@@ -58,7 +58,7 @@ def find_planes(frames: np.ndarray, foreground: np.ndarray, camera: np.ndarray, 
             planes = _followed(frames, camera, planes, report)
         if planes:
             plates = _stitched(few, picks, cleared(foreground, camera, planes)[picks], camera, planes)
-            planes = _opened(few, plates, planes, least=LAST_LOOK if turn == ROUNDS - 1 else FIRST_LOOK)
+            planes = _opened(few, plates, planes, camera, least=LAST_LOOK if turn == ROUNDS - 1 else FIRST_LOOK)
         report.step()
     return planes
 
@@ -85,10 +85,11 @@ def _grown(opening: np.ndarray, width: int, height: int) -> np.ndarray:
     return cv2.dilate(opening, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
 
 
-def _moves(camera: np.ndarray, width: int, height: int) -> bool:
+def _range(camera: np.ndarray, width: int, height: int) -> float:
+    """How far apart, in px, the camera's motion carries two views of a place."""
     reference = camera[len(camera) // 2]
-    farthest = max(displacement(relative(reference, other), width, height) for other in camera)
-    return farthest > LEAST_MOTION * float(np.hypot(width, height))
+    farthest = max(camera, key=lambda other: displacement(relative(reference, other), width, height))
+    return max(displacement(relative(farthest, other), width, height) for other in camera)
 
 
 def _regions(foreground: np.ndarray, canvas: Canvas) -> np.ndarray:
@@ -129,13 +130,14 @@ def _first_planes(few: np.ndarray, picks: np.ndarray, camera: np.ndarray, plate:
         return ()
     tables = [misses(few, one) for one in plates]
     own, behind = misses(few, near), _least(tables, plates, width, height)
-    opening = verified(own, behind, near.canvas, opening_of(own, behind, near), least=FIRST_LOOK)
+    sweep = (1 - fractions[0]) * _range(camera, width, height)
+    opening = verified(own, behind, near, opening_of(own, behind, near), least=FIRST_LOOK, sweep=sweep)
     if not opening.any():
         return ()
     shown = np.stack([warp_to(opening, h, width, height) > 127 for h in near.canvas.homographies])
     chosen = _fewest(np.stack([table[shown] for table in tables]))
     planes = tuple(FarPlane(slower(camera, fractions[k]), fractions[k], opening) for k in chosen)
-    return _opened(few, [plates[k] for k in chosen] + [near], planes, least=FIRST_LOOK)
+    return _opened(few, [plates[k] for k in chosen] + [near], planes, camera, least=FIRST_LOOK)
 
 
 def _fewest(table: np.ndarray) -> list[int]:
@@ -152,15 +154,19 @@ def _fewest(table: np.ndarray) -> list[int]:
     return sorted(chosen)
 
 
-def _opened(few: np.ndarray, plates: Sequence[Plate], planes: Sequence[FarPlane], *, least: float) -> tuple[FarPlane, ...]:
+def _opened(few: np.ndarray, plates: Sequence[Plate], planes: Sequence[FarPlane], camera: np.ndarray, *,
+            least: float) -> tuple[FarPlane, ...]:
     """The planes with openings measured on `plates` (back to front, the near one last); without those that are seen nowhere."""
     height, width = few.shape[1:3]
     tables = [misses(few, plate) for plate in plates]
+    farthest = _range(camera, width, height)
     kept, shown = list(planes), np.ones(few.shape[:3], bool)
     for index in range(len(planes), 0, -1):
         behind = np.where(shown, _least(tables[:index], plates[:index], width, height), UNKNOWN).astype(np.uint8)
         canvas = plates[index].canvas
-        opening = verified(tables[index], behind, canvas, opening_of(tables[index], behind, plates[index]), least=least)
+        own_fraction = planes[index].fraction if index < len(planes) else 1.0
+        opening = verified(tables[index], behind, plates[index], opening_of(tables[index], behind, plates[index]), least=least,
+                           sweep=(own_fraction - planes[0].fraction) * farthest)
         if not opening.any():
             return tuple(kept[index:])
         kept[index - 1] = replace(kept[index - 1], opening=opening)

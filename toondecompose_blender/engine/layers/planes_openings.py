@@ -80,20 +80,24 @@ def opening_of(own: np.ndarray, behind: np.ndarray, plate: Plate) -> np.ndarray:
     return np.rint(np.clip(soft * 3 - 1, 0, 1) * 255).astype(np.uint8)
 
 
-def verified(own: np.ndarray, behind: np.ndarray, canvas: Canvas, opening: np.ndarray, *, least: float) -> np.ndarray:
+def verified(own: np.ndarray, behind: np.ndarray, plate: Plate, opening: np.ndarray, *, least: float, sweep: float) -> np.ndarray:
     """The `opening` without the parts that are none: each part must be explained by what is behind it, rarely show the plane itself,
     and its edge must be the plane's: where the far side is seen, the near side is seen beside it.  `least` (0..1): the share of
-    the views that must say so.
+    the views that must say so.  `sweep` px: how far what is behind moves against the plane; a part larger both ways is not believed,
+    because a sprite might fill it all the time.
 
     A sprite that stays long also hides a part of the plane from most frames; but beside its edge one sees the sprite again.
     """
     count_frames, height, width = own.shape
     band = max(2, round(BAND * min(height, width) / 360))
-    count, labels = cv2.connectedComponents((opening > 127).astype(np.uint8))
+    count, labels, boxes, _ = cv2.connectedComponentsWithStats((opening > 127).astype(np.uint8))
     pairs = _edge_pairs(opening > 127, band)
-    views, missed, explained, contradicted, far, beside = sum(_looks(own, behind, canvas, lambda look: _tally(look, labels, pairs, count)))
+    sure = plate.seen > 0.99
+    tallies = _looks(own, behind, plate.canvas, lambda look: _tally(look, labels, sure, pairs, count))
+    views, missed, explained, contradicted, far, beside = sum(tallies)
     good = (views > LEAST_AREA * height * width * count_frames) & (explained > least * missed)
     good &= (contradicted < CONTRADICTED * views) & (beside > least * far) & (far > 0)
+    good &= boxes[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].min(1) <= sweep
     good[0] = False
     kept = cv2.dilate(good[labels].astype(np.uint8), np.ones((3, 3), np.uint8))
     return np.where(kept > 0, opening, 0).astype(np.uint8)
@@ -113,7 +117,7 @@ def _edge_pairs(opening: np.ndarray, band: int) -> tuple[np.ndarray, np.ndarray]
     return edge, place[nearest.ravel()[edge]]
 
 
-def _tally(look: _Look, labels: np.ndarray, pairs: tuple[np.ndarray, np.ndarray], count: int) -> np.ndarray:
+def _tally(look: _Look, labels: np.ndarray, sure: np.ndarray, pairs: tuple[np.ndarray, np.ndarray], count: int) -> np.ndarray:
     """Per part of the opening (6, count): pixels in view with something known behind; where the plane misses; of these explained from
     behind; where only the plane itself matches; edge pixels that only what is
     behind explains; of these with the plane itself seen across the edge."""
@@ -123,6 +127,6 @@ def _tally(look: _Look, labels: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]
     rows = [np.bincount(labels[mask], minlength=count) for mask in counted]
     edge, across = pairs
     far = (look.known & ~own & behind).ravel()[edge] & (look.own != UNKNOWN).ravel()[across]
-    beside = far & own.ravel()[across]
+    beside = far & (own & sure).ravel()[across]
     owner = labels.ravel()[edge]
     return np.stack([*rows, *(np.bincount(owner[mask], minlength=count) for mask in (far, beside))]).astype(np.float64)

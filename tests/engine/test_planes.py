@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Backgrounds of several planes, drawn: far planes are found and composed, and a sprite that stays long is none.
+It does not run the chain."""
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.engine.drawn import figure, textured
+from toondecompose_blender.engine.geometry import resized, translation
+from toondecompose_blender.engine.layers.evidence import background_weights, interval
+from toondecompose_blender.engine.layers.plate import build_plate, canvas_of_plane, view
+from toondecompose_blender.engine.layers.planes import build_backdrop, cleared, find_planes
+from toondecompose_blender.engine.report import Silent
+
+FRAMES, WIDTH, HEIGHT, PAN, FRACTION = 40, 240, 144, 6, 0.3
+
+
+def run(*, skyline: bool, still: bool = False, drift: float = 0.0):
+    """A figure before houses, with or without a slower skyline above them: frames, its alpha, and the camera;
+    the figure moves over the screen with the share `drift` of the camera's motion."""
+    near = textured(WIDTH + PAN * FRAMES, HEIGHT, 3)
+    far = cv2.GaussianBlur(textured(WIDTH + PAN * FRAMES, HEIGHT, 9), (0, 0), 0.8)[..., ::-1]
+    open_above = np.zeros(near.shape[:2], np.float32)
+    if skyline:
+        for left in range(0, near.shape[1], 40):
+            open_above[:25 + 37 * left % 31, left:left + 40] = 1
+    middle, frames, alphas, camera = FRAMES // 2, [], [], []
+    for t in range(FRAMES):
+        moved = 0 if still else PAN * (t - middle)
+        camera.append(translation(-moved, 0))
+        at = translation(-moved - PAN * middle, 0)
+        house, gap = (cv2.warpPerspective(p, at, (WIDTH, HEIGHT)) for p in (near, open_above))
+        sky = cv2.warpPerspective(far, translation(-FRACTION * moved - PAN * middle, 0), (WIDTH, HEIGHT))
+        frame = house + (sky.astype(np.float32) - house) * gap[..., None]
+        drawing = figure(96, (t // 2 % 4 + 0.4) / 4, (200, 70, 60))
+        laid = cv2.warpAffine(drawing, np.float32([[1, 0, 70 + t - drift * moved], [0, 1, HEIGHT - 90]]), (WIDTH, HEIGHT))
+        frames.append(np.rint(laid[..., :3] * 255 + (1 - laid[..., 3:]) * frame).astype(np.uint8))
+        alphas.append(laid[..., 3])
+    return np.stack(frames), np.stack(alphas), np.stack(camera)
+
+
+def one_plate(frames, alphas, camera):
+    weights = background_weights(alphas)
+    return build_plate(frames.__getitem__, weights.__getitem__, canvas_of_plane(camera, WIDTH, HEIGHT))
+
+
+def differing(frames, plate):
+    """What a first look takes for foreground: all that differs from the one plate."""
+    errors = [cv2.blur(interval(frame, view(plate, t, WIDTH, HEIGHT)[0]), (3, 3)) for t, frame in enumerate(frames)]
+    return (np.stack(errors) > 12).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def parallax():
+    frames, alphas, camera = run(skyline=True)
+    plate = one_plate(frames, alphas, camera)
+    foreground = differing(frames, plate)
+    return frames, alphas, camera, plate, foreground, find_planes(frames, foreground, camera, plate, report=Silent())
+
+
+def miss(shown, frame, alpha):
+    return np.abs(shown.astype(float) - frame)[alpha < 0.01].mean()
+
+
+def test_a_slower_skyline_is_found_with_its_fraction(parallax):
+    planes = parallax[-1]
+    assert len(planes) == 1
+    assert abs(planes[0].fraction - FRACTION) < 0.01
+
+
+def test_the_composed_backdrop_looks_like_the_frames(parallax):
+    frames, alphas, camera, plate, foreground, planes = parallax
+    weights = background_weights(cleared(foreground, camera, planes))
+    backdrop = build_backdrop(frames.__getitem__, weights.__getitem__, camera, planes, size=(WIDTH, HEIGHT))
+    before = np.mean([miss(view(plate, t, WIDTH, HEIGHT)[0], frames[t], alphas[t]) for t in range(FRAMES)])
+    after = np.mean([miss(backdrop.view(t, WIDTH, HEIGHT)[0], frames[t], alphas[t]) for t in range(FRAMES)])
+    assert after < 0.35 * before
+
+
+def test_the_backdrop_is_the_same_at_twice_the_size(parallax):
+    frames, alphas, camera, _, foreground, planes = parallax
+    weights = background_weights(cleared(foreground, camera, planes))
+    size = (2 * WIDTH, 2 * HEIGHT)
+    large = build_backdrop(lambda t: cv2.resize(frames[t], size), lambda t: cv2.resize(weights[t], size), camera, planes,
+                           size=size, found_at=(WIDTH, HEIGHT))
+    small = build_backdrop(frames.__getitem__, weights.__getitem__, camera, planes, size=(WIDTH, HEIGHT))
+    for t in (5, 30):
+        shown = cv2.resize(large.view(t, *size)[0], (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        assert np.abs(shown.astype(float) - small.view(t, WIDTH, HEIGHT)[0]).mean() < 5
+    assert np.allclose(large.plates[0].canvas.homographies[5] @ [0, 0, 1], resized(planes[0].homographies, 2, 2)[5] @
+                       np.linalg.inv(resized(planes[0].homographies, 2, 2)[0]) @ large.plates[0].canvas.homographies[0] @ [0, 0, 1])
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.7])
+def test_a_sprite_that_stays_before_one_plane_is_no_plane(drift):
+    frames, alphas, camera = run(skyline=False, drift=drift)
+    plate = one_plate(frames, alphas, camera)
+    assert find_planes(frames, np.maximum(alphas, differing(frames, plate)), camera, plate, report=Silent()) == ()
+
+
+def test_a_static_camera_has_no_far_planes():
+    frames, alphas, camera = run(skyline=False, still=True)
+    plate = one_plate(frames, alphas, camera)
+    assert find_planes(frames, alphas, camera, plate, report=Silent()) == ()
