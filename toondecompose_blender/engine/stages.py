@@ -97,6 +97,6 @@ def _sync(folder: Path) -> None:
 
 
 def _disk_error(cause: OSError, folder: Path) -> EngineError:
-    if cause.errno in (28, 122):  # ENOSPC, EDQUOT
+    if cause.errno in (28, 122, None):  # ENOSPC, EDQUOT; NumPy tells a short write without a number
         return EngineError("engine.disk_full", f"The disk of {folder} is full.", "Free some space, then start the job again: it resumes.")
     return EngineError("engine.folder", f"{folder} cannot be written to: {cause.strerror or cause}.", "Choose another output folder.")

@@ -5,6 +5,7 @@ No bpy reference outlives a tick; the timer's work is an ordinary call, because 
 from __future__ import annotations
 
 import atexit
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from ..jobs.spec import JOB_FILE, write_record
 from ..jobs.store import FAILED, IMPORTED, READY, JobState, folder_error
 from ..jobs.supervisor import Supervisor, is_last
 from ..preferences import engine_home, job_store, preferences
-from ..protocol import Done, Progress, ToonError
+from ..protocol import Done, Progress, SceneError, ToonError
 from ..scene.importing import Imported, import_result
 from ..scene.sprites import JOB_ID
 from .mirror import mirror_engine, mirror_jobs, mirror_store
@@ -85,12 +86,19 @@ class Session:
             if job is None or job.state.status != READY or job.spec.origin.blend != self.document:
                 self.finished.discard(job_id)
             elif is_safe():
-                try:
-                    self.import_job(job)
-                    push_undo("Import Sprites")
-                except ToonError as error:
-                    self.finished.discard(job_id)
-                    self.queue.mark(job_id, JobState(FAILED, code=error.code, message=error.message, remedy=error.remedy))
+                self._import_safely(job)
+
+    def _import_safely(self, job: Job) -> None:
+        """Import, or let the job say why not; whatever goes wrong, the timer must live on for the other jobs."""
+        try:
+            self.import_job(job)
+            push_undo("Import Sprites")
+        except Exception as error:
+            self.finished.discard(job.id)
+            if not isinstance(error, ToonError):
+                traceback.print_exc()
+                error = SceneError("scene.import", f"The sprites could not be imported: {error}", "Send the report from Copy Report.")
+            self.queue.mark(job.id, JobState(FAILED, code=error.code, message=error.message, remedy=error.remedy))
 
     def file_opened(self) -> None:
         """Another file: show its own unfinished jobs; those of other files that still run go on."""
@@ -197,7 +205,12 @@ def refresh_engine() -> None:
 
 
 def _tick() -> float:
-    return current().tick()
+    """The timer.  Blender drops one that raises, and all jobs would stand still: so an error is told, and the next tick comes."""
+    try:
+        return current().tick()
+    except Exception:
+        traceback.print_exc()
+        return IDLE_INTERVAL
 
 
 @persistent
