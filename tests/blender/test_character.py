@@ -147,6 +147,14 @@ def test_hidden_meshes_and_shells_for_outlines_are_not_seen(front, tmp_path):
     assert without_skirt[..., 3].sum() < whole[..., 3].sum() - 20
 
 
+def test_soft_edges_are_shares_of_pixels_and_leave_places_alone(front, tmp_path):
+    hard, soft = motion(front, tmp_path)[0], motion(front, tmp_path, soft_edges=True)[0]
+    assert np.array_equal(hard[..., :3], soft[..., :3])
+    assert ((soft[..., 3] > 0) & (soft[..., 3] < 1)).sum() > 100
+    assert np.abs(soft[..., 3].sum() - hard[..., 3].sum()) < 0.02 * hard[..., 3].sum()
+    assert (soft[..., 3] > 0)[hard[..., 3] > 0].mean() > 0.99
+
+
 def test_the_convention_turns_and_encodes_axes(front, tmp_path):
     plain = view_pose(front, tmp_path)
     turned = view_pose(front, tmp_path, convention=Convention(axes=(0, 2, 1), flips=(True, False, False)))

@@ -60,7 +60,8 @@ class TOON_OT_character_poses(_RigOperator, bpy.types.Operator):
             if not frames:
                 raise SceneError("scene.character_frames", "The last frame lies before the first.", "Choose another range of frames.")
             for done, _ in enumerate(render_poses(context.scene, settings.armature, Path(bpy.path.abspath(self.directory)), frames=frames,
-                                                  size=_frame_size(context.scene), rest=rest_of(settings)), start=1):
+                                                  size=_frame_size(context.scene), rest=rest_of(settings),
+                                                  soft_edges=settings.method == "TRANSFER"), start=1):
                 manager.progress_update(done)
         except (ToonError, OSError) as error:
             return report_error(self, error)

@@ -79,16 +79,17 @@ def character_meshes(scene: bpy.types.Scene, armature: bpy.types.Object) -> list
 
 
 def render_poses(scene: bpy.types.Scene, armature: bpy.types.Object, folder: Path, *, frames: Sequence[int], size: tuple[int, int],
-                 rest: RestPose = RestPose(), convention: Convention = Convention()) -> Iterator[Path]:
+                 rest: RestPose = RestPose(), convention: Convention = Convention(), soft_edges: bool = False) -> Iterator[Path]:
     """Render the pose of every frame through the scene's camera into `<folder>/<frame>.npz`, key `i`, float32 (H, W, 4).
 
-    `size` is (width, height) in px.  One path a step, so that a caller may show progress or stop.  The scene's frame is restored.
+    `size` is (width, height) in px; `soft_edges` gives drawings by transfer smooth outlines, but is not as CoNR was trained.
+    One path a step, so that a caller may show progress or stop.  The scene's frame is restored.
     Raises `SceneError`: scene.character_armature, .character_meshes, .character_camera, .character_topology, .character_rest.
     """
     meshes = character_meshes(scene, armature)
     _camera(scene)
     folder.mkdir(parents=True, exist_ok=True)
-    with _frame_kept(scene), PosePass(size) as stage:
+    with _frame_kept(scene), PosePass(size, soft_edges=soft_edges) as stage:
         extent = _prepare(stage, scene, armature, meshes, rest, convention)
         _write_note(folder, convention, extent)
         for frame in frames:

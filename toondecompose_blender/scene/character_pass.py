@@ -16,13 +16,18 @@ from .versions import use_nodes
 __all__ = ["PosePass"]
 
 ATTRIBUTE = "toondecompose_place"
+EDGE_SAMPLES = 8  # steps of a soft edge
 
 
 class PosePass:
-    """A scratch scene that renders places; use as a context manager, it leaves nothing behind."""
+    """A scratch scene that renders places; use as a context manager, it leaves nothing behind.
 
-    def __init__(self, size: tuple[int, int]):
+    With `soft_edges` the share of each pixel that is covered takes the place of 0 or 1; it costs a second render.
+    """
+
+    def __init__(self, size: tuple[int, int], *, soft_edges: bool = False):
         self._width, self._height = size
+        self._soft_edges = soft_edges
 
     def __enter__(self) -> PosePass:
         self._folder = tempfile.TemporaryDirectory(prefix="toondecompose-")
@@ -89,8 +94,28 @@ class PosePass:
         self._camera.matrix_world = evaluated.matrix_world.copy()
 
     def render(self) -> np.ndarray:
-        """The picture, float32 (H, W, 4), top row first: values, and 1 where there is a mesh."""
+        """The picture, float32 (H, W, 4), top row first: values, and 1 where there is a mesh (or the share that it covers)."""
+        picture = self._rendered(samples=1, filter_width=0.01)
+        picture[..., :3] *= picture[..., 3:] > 0.5
+        picture[..., 3] = picture[..., 3] > 0.5
+        if self._soft_edges and picture[..., 3].any():
+            self._set_border(picture[..., 3] > 0)
+            picture[..., 3] = self._rendered(samples=EDGE_SAMPLES, filter_width=1.0)[..., 3]
+            self._scene.render.use_border = False
+        return picture.clip(0, 1)
+
+    def _set_border(self, mask: np.ndarray) -> None:
+        """Render only around the character: its edges are a small part of the frame."""
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        render = self._scene.render
+        render.use_border, render.use_crop_to_border = True, False
+        render.border_min_x, render.border_max_x = (columns[0] - 2) / self._width, (columns[-1] + 3) / self._width
+        render.border_min_y, render.border_max_y = 1 - (rows[-1] + 3) / self._height, 1 - (rows[0] - 2) / self._height
+
+    def _rendered(self, *, samples: int, filter_width: float) -> np.ndarray:
         path = Path(self._folder.name, "pass.exr")
+        # One sample in the middle of each pixel for places: a mixture of two places would be a third place.
+        self._scene.cycles.samples, self._scene.cycles.filter_width = samples, filter_width
         self._scene.render.filepath = str(path)
         bpy.ops.render.render(write_still=True, scene=self._scene.name)
         image = bpy.data.images.load(str(path), check_existing=False)
@@ -100,10 +125,7 @@ class PosePass:
             image.pixels.foreach_get(pixels)
         finally:
             bpy.data.images.remove(image)
-        picture = pixels.reshape(self._height, self._width, 4)[::-1].copy()
-        picture[..., 3] = picture[..., 3] > 0.5
-        picture[..., :3] *= picture[..., 3:]
-        return picture.clip(0, 1)
+        return pixels.reshape(self._height, self._width, 4)[::-1].copy()
 
     def _set_up_render(self) -> None:
         render, cycles = self._scene.render, self._scene.cycles
@@ -113,9 +135,8 @@ class PosePass:
         render.filter_size, render.dither_intensity = 0.01, 0
         settings = render.image_settings
         settings.file_format, settings.color_mode, settings.color_depth, settings.exr_codec = "OPEN_EXR", "RGBA", "32", "NONE"
-        # One sample in the middle of each pixel: a mixture of two places would be a third place.
-        cycles.device, cycles.samples, cycles.max_bounces, cycles.transparent_max_bounces = "CPU", 1, 0, 64
-        cycles.min_transparent_bounces, cycles.pixel_filter_type, cycles.filter_width = 64, "BOX", 0.01
+        cycles.device, cycles.max_bounces, cycles.transparent_max_bounces = "CPU", 0, 64
+        cycles.min_transparent_bounces, cycles.pixel_filter_type = 64, "BOX"
         cycles.use_adaptive_sampling = cycles.use_denoising = False
         self._scene.view_settings.view_transform = "Raw"
         self._scene.world = None
