@@ -277,6 +277,28 @@ def test_a_view_on_a_busy_background_is_left_out_with_the_reason(folders):
     assert listener.warnings == ["character.view_background: busy.png has neither alpha nor a flat background. The view is left out."]
 
 
+def test_a_pose_is_laid_onto_a_drawing_that_stands_elsewhere(folders):
+    shown = view(0)
+    smaller = cv2.warpAffine(shown.rgba, np.array([[0.7, 0, 3.0], [0, 0.75, 12.0]]), (SIZE, SIZE), flags=cv2.INTER_NEAREST)
+    write_picture(folders / "sheet" / "v0.png", smaller)
+    listener = Listener()
+    laid = read_sheet(folders / "sheet", report=listener)[0]
+    drawn, posed = laid.rgba[..., 3] > 127, laid.pose[..., 3] > 0.5
+    assert (drawn & posed).sum() / (drawn | posed).sum() > 0.95 and not listener.warnings
+    color = paint_of(laid.pose)
+    inside = cv2.erode((drawn & posed).astype(np.uint8), np.ones((3, 3), np.uint8), iterations=4) > 0
+    assert decibel(laid.rgba[..., :3], color, inside) > 26
+
+
+def test_a_drawing_unlike_its_pose_is_told(folders):
+    odd = np.zeros((SIZE, SIZE, 4), np.uint8)
+    odd[5:90, 40:44] = odd[45:49, 5:90] = (200, 30, 30, 255)
+    write_picture(folders / "sheet" / "v0.png", odd)
+    listener = Listener()
+    read_sheet(folders / "sheet", report=listener)
+    assert len(listener.warnings) == 1 and "character.view_mismatch: The drawing v0" in listener.warnings[0]
+
+
 def test_specks_leave_the_matte_and_thresholds_draw_it_in():
     alpha = np.zeros((80, 80), np.uint8)
     alpha[10:70, 10:70] = 200

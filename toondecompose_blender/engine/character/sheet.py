@@ -13,6 +13,7 @@ from natsort import natsorted, ns
 
 from ...protocol import CharacterError
 from ..report import Report
+from .alignment import aligned, overlap
 from .udp import POSE_SUFFIXES, read_pose
 
 __all__ = ["View", "read_sheet", "read_picture", "cut_out", "picture_files"]
@@ -23,6 +24,7 @@ FLAT_SPREAD = 14  # largest channel difference, 0..255, that scans and JPEG leav
 FLAT_SHARE = 0.9  # of the border's pixels that must have the background's color
 LEAST_AREA = 0.001  # of the picture, as for crops
 LEAST_VIEWS = 2
+LEAST_OVERLAP = 0.7  # of drawing and pose; below, colors land on the wrong limb
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def read_sheet(folder: Path, *, report: Report) -> tuple[View, ...]:
                 continue
         if (rgba[..., 3] > 0).mean() < LEAST_AREA:
             raise CharacterError("character.view_empty", f"{path.name} does not show the character.", "Take the view out of the sheet.")
-        views.append(View(path.stem, rgba, _pose_beside(path, rgba.shape[:2])))
+        views.append(_laid_on(View(path.stem, rgba, _pose_beside(path, rgba.shape[:2])), report))
     _check(folder, views)
     return tuple(views)
 
@@ -116,6 +118,17 @@ def _unmixed(rgb: np.ndarray, paper: np.ndarray, inside: np.ndarray) -> np.ndarr
     mixed = (rim & ~own)[..., None]
     color = np.where(mixed, within, rgb)
     return np.dstack([color, np.rint(alpha * 255)]).astype(np.uint8)
+
+
+def _laid_on(view: View, report: Report) -> View:
+    """The view with its pose laid onto the drawing; the artist hears of drawings that stand quite differently."""
+    if view.pose is None:
+        return view
+    view = aligned(view)
+    if overlap(view) < LEAST_OVERLAP:
+        report.warn("character.view_mismatch", f"The drawing {view.name} and its pose cover only {overlap(view):.0%} of each other.",
+                    "Pose the rig like the drawing and render the view's pose again; colors may slip otherwise.")
+    return view
 
 
 def _pose_beside(path: Path, size: tuple[int, int]) -> np.ndarray | None:

@@ -100,13 +100,12 @@ class Painter:
             self._mirror(surface, colors, marks)
         unknown = marks == 0
         colors[unknown] = self._through.pick(surface.places[unknown] * THROUGH)[0]
+        if self._lines is not None:
+            colors *= self._lines.darkening(surface)
         picture = np.zeros((*pose.shape[:2], 3))
         picture[surface.mask] = colors
         seen[surface.mask] = marks
-        picture = push_pull(picture, surface.mask)
-        if self._lines is not None:
-            picture[surface.mask] *= self._lines.darkening(surface)
-        rgba[..., :3], rgba[..., 3] = np.rint(picture), alpha
+        rgba[..., :3], rgba[..., 3] = np.rint(push_pull(picture, surface.mask)), alpha
         return Painted(rgba, seen)
 
     def _color(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
