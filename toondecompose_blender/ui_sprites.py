@@ -4,8 +4,6 @@ draw() only reads; each button is another module's operator."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
 
 from .previews import icon_of
@@ -209,7 +207,8 @@ class TOON_PT_sprites_sequencer(SequencerPanel, bpy.types.Panel):
 
     def draw(self, context) -> None:
         layout = self.layout
-        sheet = icon_of(Path(active_strip(context)[JOB_ID], "contact_sheet.png"))
+        sprite = sprites_of(strips.scene_of_job(active_strip(context)[JOB_ID]))[0]
+        sheet = icon_of(drawings.drawing_path(sprite, 1).parent.parent / "contact_sheet.png")
         if sheet:
             layout.template_icon(sheet, scale=PICTURE_SCALE)
         column = layout.column(align=True)

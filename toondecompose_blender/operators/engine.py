@@ -11,6 +11,7 @@ import bpy
 from ..jobs.spec import read_spec
 from ..preferences import install_reason, preferences
 from ..protocol import ToonError
+from ..scene.sprites import JOB_ID
 from . import session
 from .mirror import mirror_store
 
@@ -118,10 +119,10 @@ class TOON_OT_cache_clear(bpy.types.Operator):
 
     def execute(self, context):
         store, shown = session.current().queue.store, set(session.current().queue.jobs)
-        used = {str(collection.get("toondecompose_job", "")) for collection in bpy.data.collections}
+        used = {collection.get(JOB_ID) for collection in bpy.data.collections}
         removed = 0
         for folder in store.find():
-            if folder.name in shown or str(folder.resolve()) in used or has_file(folder):
+            if folder.name in shown or folder.name in used or has_file(folder):
                 continue
             try:
                 store.remove(folder)

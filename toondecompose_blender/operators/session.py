@@ -27,7 +27,7 @@ __all__ = ["Session", "current", "refresh_engine", "register", "unregister"]
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 1.0     # seconds between two ticks
 POLL_SECONDS = 0.004                        # of each tick, at most, for hearing
-STRIP_JOB = JOB_ID                          # custom property of a strip: the folder of the result that was imported for it
+STRIP_JOB = JOB_ID                          # custom property of a strip, as of a collection: the id of the imported job
 
 _session: Session | None = None
 
@@ -73,7 +73,7 @@ class Session:
         imported = import_result(job.folder, bake=spec.motion, blending=spec.blending, name=f"{Path(spec.name).stem} Sprites")
         strip = find_strip(spec.origin.scene, spec.origin.strip)
         if strip is not None:
-            strip[STRIP_JOB] = str(job.folder.resolve())
+            strip[STRIP_JOB] = job.id
         self.finished.discard(job.id)
         self.queue.mark(job.id, JobState(IMPORTED))
         self.queue.dismiss(job.id)

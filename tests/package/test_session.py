@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jobs inside Blender: imports that wait, files that are saved, opened, reverted and undone meanwhile, folders that fail.
+The engine is a child that copies a drawn result; the real one has its own tests."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+import toondecompose_blender
+from tests.blender import results
+from tests.jobs.children import PREAMBLE
+from toondecompose_blender.jobs.queue import JobQueue
+from toondecompose_blender.jobs.store import FAILED, IMPORTED, READY, STOPPED
+from toondecompose_blender.operators import session as module
+from toondecompose_blender.properties import spec_options
+from toondecompose_blender.scene import versions
+from toondecompose_blender.scene.sprites import sprites_of
+from toondecompose_blender.scene.strips import scene_of_job
+
+FRAMES = 4
+COPY = """
+import shutil
+hello(); progress(1)
+shutil.copytree(sys.argv[1], sys.argv[2], dirs_exist_ok=True)
+say('done', result=sys.argv[2])
+"""
+WAIT = "hello(); progress(3)\nsys.stdin.readline(); say('cancelled')"
+
+
+@pytest.fixture(autouse=True)
+def blender(tmp_path, monkeypatch):
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    monkeypatch.setenv("TOONDECOMPOSE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TOONDECOMPOSE_ENGINE", sys.executable)
+    toondecompose_blender.register()
+    yield
+    toondecompose_blender.unregister()
+
+
+@pytest.fixture
+def result(tmp_path) -> Path:
+    folder = tmp_path / "drawn"
+    pan = results.translations(np.stack([np.linspace(0, -20, FRAMES), np.zeros(FRAMES)], 1))
+    sprite = results.write_sprite(folder, "background", [results.painted(240, 90, 1)], [1] * FRAMES, pan)
+    return results.write_result(folder, [sprite], frames=FRAMES)
+
+
+@pytest.fixture
+def session(result) -> module.Session:
+    """A session whose engine copies `result`, or waits for a cancel if the seed says so."""
+    current = module.current()
+
+    def command(arguments):
+        script = WAIT if arguments[arguments.index("--seed") + 1] == "1" else COPY
+        return [sys.executable, "-c", PREAMBLE + script, str(result), arguments[arguments.index("--out") + 1]]
+
+    current.queue = JobQueue(current.queue.store, command)
+    current.file_opened()
+    return current
+
+
+@pytest.fixture
+def strip(tmp_path):
+    """An image strip of four pictures, the third shown from its file twice."""
+    return add_strip(tmp_path, [1, 2, 3, 4])
+
+
+def add_strip(folder: Path, numbers: list[int], *, start: int = 11, missing: tuple[int, ...] = ()):
+    for number in set(numbers) - set(missing):
+        results.write_png(folder / "frames" / f"f{number}.png", results.painted(32, 18, number))
+    scene = bpy.context.scene
+    strips = versions.strips_of(scene.sequence_editor_create())
+    strip = strips.new_image(name="clip 'é'", filepath=str(folder / "frames" / f"f{numbers[0]}.png"), channel=1, frame_start=start)
+    for number in numbers[1:]:
+        strip.elements.append(f"f{number}.png")
+    strip.frame_final_end = start + len(numbers)
+    scene.sequence_editor.active_strip = strip
+    return strip
+
+
+def status():
+    return bpy.context.window_manager.toondecompose
+
+
+def tick_until(session, holds, patience=60):
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        session.tick()
+        if holds():
+            return
+        time.sleep(0.01)
+    raise AssertionError([(job.status, job.message) for job in status().jobs])
+
+
+def only_job(session):
+    return next(iter(session.queue.jobs.values()))
+
+
+def running(session):
+    return lambda: bool(status().jobs) and status().jobs[0].stage == "Mattes, 5 of 8"
+
+
+def test_a_press_on_a_strip_ends_in_a_scene_and_a_marked_strip(session, strip):
+    assert bpy.ops.toon.decompose() == {"FINISHED"}
+    folder = only_job(session).folder
+    tick_until(session, lambda: not session.queue.jobs)
+    scene = scene_of_job(strip[module.STRIP_JOB])
+    assert len(sprites_of(scene)) == 1 and strip[module.STRIP_JOB] == folder.name
+    assert session.queue.store.state(folder).status == IMPORTED and len(status().jobs) == 0
+
+
+def test_the_engine_gets_exactly_the_frames_between_the_handles(session, tmp_path):
+    strip = add_strip(tmp_path, [3, 1, 4, 2, 5])
+    strip.frame_final_start += 1
+    strip.frame_final_end -= 1
+    bpy.ops.toon.decompose()
+    pictures = sorted(Path(only_job(session).spec.clip).iterdir())
+    assert [path.resolve().name for path in pictures] == ["f1.png", "f4.png", "f2.png"]
+
+
+def test_a_strip_held_beyond_its_last_picture_repeats_it(session, strip):
+    strip.frame_final_end += 2
+    bpy.ops.toon.decompose()
+    pictures = sorted(Path(only_job(session).spec.clip).iterdir())
+    assert [path.resolve().name for path in pictures] == ["f1.png", "f2.png", "f3.png", "f4.png", "f4.png", "f4.png"]
+
+
+def test_missing_pictures_are_named_and_no_job_is_made(session, tmp_path):
+    add_strip(tmp_path, [1, 2, 3], missing=(2,))
+    with pytest.raises(RuntimeError, match="f2.png"):
+        bpy.ops.toon.decompose()
+    assert not session.queue.jobs and not session.queue.store.find()
+
+
+def test_a_meta_or_color_strip_of_no_file_is_rendered_as_it_is_shown(session, tmp_path):
+    strip = add_strip(tmp_path, [1, 2])
+    strip.use_reverse_frames = True
+    bpy.context.scene.render.resolution_x, bpy.context.scene.render.resolution_y = 32, 18
+    scenes = len(bpy.data.scenes)
+    from toondecompose_blender.operators.clips import Clip, fill_folder
+    made = Path(fill_folder(Clip("x", rendered=strip.name), bpy.context.scene, tmp_path))
+    pictures = [results.read_png(path) for path in sorted(made.iterdir())]
+    assert len(pictures) == 2 and len(bpy.data.scenes) == scenes
+    for shown, number in zip(pictures, (2, 1)):
+        assert np.abs(shown[..., :3] - results.painted(32, 18, number)[..., :3]).max() <= 1
+
+
+def test_a_second_press_is_refused_while_the_strip_is_decomposed(session, strip):
+    bpy.context.scene.toondecompose.seed = 1
+    bpy.ops.toon.decompose()
+    tick_until(session, running(session))
+    with pytest.raises(RuntimeError, match="being decomposed"):
+        bpy.ops.toon.decompose()
+
+
+def test_without_an_engine_the_press_says_what_to_do_and_makes_nothing(session, strip, monkeypatch):
+    monkeypatch.setenv("TOONDECOMPOSE_ENGINE", "")
+    with pytest.raises(RuntimeError, match="Install it in the preferences"):
+        bpy.ops.toon.decompose()
+    assert not session.queue.store.find()
+
+
+def test_undo_while_a_job_runs_does_not_touch_it(session, strip):
+    bpy.context.scene.toondecompose.seed = 1
+    bpy.ops.toon.decompose()
+    tick_until(session, running(session))
+    bpy.ops.ed.undo_push(message="before")
+    bpy.context.scene.toondecompose.seed = 7
+    bpy.ops.ed.undo_push(message="after")
+    bpy.ops.ed.undo()
+    assert bpy.context.scene.toondecompose.seed == 1
+    tick_until(session, lambda: only_job(session).running)
+    assert len(status().jobs) == 1
+
+
+def test_a_job_goes_on_when_another_file_is_opened_and_waits_for_its_own(session, strip, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "mine.blend"))
+    bpy.context.scene.toondecompose.seed = 1
+    bpy.ops.toon.decompose()
+    job = only_job(session)
+    tick_until(session, running(session))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    assert job.running and len(status().jobs) == 1
+    session.queue.cancel(job.id)
+    tick_until(session, lambda: not job.running)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "mine.blend"))
+    assert [(row.status, row.stage) for row in status().jobs] == [(STOPPED, "Mattes, 5 of 8")]
+
+
+def test_a_result_that_came_while_the_file_was_closed_is_offered_when_it_opens(session, strip, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "mine.blend"))
+    bpy.ops.toon.decompose()
+    job = only_job(session)
+    bpy.ops.wm.read_homefile(use_empty=True)
+    tick_until(session, lambda: job.state.status == READY)
+    assert not any(sprites_of(scene) for scene in bpy.data.scenes)
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "mine.blend"))
+    assert [row.status for row in status().jobs] == [READY]
+    assert bpy.ops.toon.import_job(job=status().jobs[0].name) == {"FINISHED"}
+    assert any(sprites_of(scene) for scene in bpy.data.scenes) and len(status().jobs) == 0
+
+
+def test_a_job_started_before_the_first_save_is_found_under_the_new_name(session, strip, tmp_path):
+    bpy.context.scene.toondecompose.seed = 1
+    bpy.ops.toon.decompose()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "später.blend"))
+    found = list(session.queue.store.find_by_origin(str(tmp_path / "später.blend")))
+    assert [folder for folder, _, _ in found] == [only_job(session).folder]
+
+
+def test_the_import_waits_while_it_is_not_safe(session, strip, monkeypatch):
+    monkeypatch.setattr(module, "is_safe", lambda: False)
+    bpy.ops.toon.decompose()
+    tick_until(session, lambda: bool(status().jobs) and status().jobs[0].status == READY)
+    session.tick()
+    assert not any(sprites_of(scene) for scene in bpy.data.scenes)
+    monkeypatch.undo()
+    session.tick()
+    assert len(status().jobs) == 0
+
+
+def test_a_damaged_result_fails_with_a_remedy_and_leaves_nothing_in_the_file(session, strip, result):
+    (result / "decomposition.json").write_text("{}", encoding="utf-8")
+    before = {len(bpy.data.scenes), len(bpy.data.objects)}
+    bpy.ops.toon.decompose()
+    tick_until(session, lambda: bool(status().jobs) and status().jobs[0].status == FAILED)
+    assert status().jobs[0].remedy and {len(bpy.data.scenes), len(bpy.data.objects)} == before
+
+
+def test_an_error_in_a_tick_does_not_end_the_timer(session, monkeypatch, capsys):
+    monkeypatch.setattr(session.queue, "tick", lambda seconds: 1 / 0)
+    assert module._tick() == module.IDLE_INTERVAL and "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_menus_become_the_engines_words():
+    settings = bpy.context.scene.toondecompose
+    assert spec_options(settings)["sprites"] is None and spec_options(settings)["preset"] == "standard"
+    settings.sprites, settings.size, settings.motion, settings.flow = "4", "480", "UV_WARP", "DIS"
+    options = spec_options(settings)
+    assert (options["sprites"], options["size"], options["motion"], options["flow"]) == (4, 480, "uv-warp", "dis")
+
+
+def test_the_report_names_versions_and_the_end_of_the_log(session, strip):
+    bpy.ops.toon.decompose()
+    tick_until(session, lambda: not session.queue.jobs)
+    folder = session.queue.store.find()[0]
+    bpy.ops.toon.copy_report(folder=str(folder))
+    assert bpy.app.version_string in bpy.context.window_manager.clipboard or bpy.app.background
+
+
+def test_register_rolls_back_when_a_part_fails(monkeypatch):
+    from toondecompose_blender import ui_sprites
+    toondecompose_blender.unregister()
+    monkeypatch.setattr(ui_sprites, "register", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        toondecompose_blender.register()
+    assert not hasattr(bpy.types.Scene, "toondecompose") and not hasattr(bpy.types, "TOON_OT_decompose")
+    monkeypatch.undo()
+    toondecompose_blender.register()
