@@ -14,7 +14,7 @@ from .edgels import find_edgels
 from .ownership import build_graph
 from .proposals import Proposals, propose_motions
 from .split_agreement import measure_agreement
-from .split_merge import attached, merged_to, ordered
+from .split_merge import attached, merged_to, ordered, smoothed
 from .split_search import find_layers, open_space
 from .supervoxels import build_supervoxels
 
@@ -57,7 +57,8 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
              for background, poses in _backgrounds(proposals, camera, static)]
     layers = min(found, key=lambda layers: layers.energy.of(layers.labels) * (CAMERA_TRUST if layers is found[0] else 1))
     count = sprites or _worthwhile(layers.trail)
-    layers = merged_to(attached(layers, edgels) if static else layers, count, edgels)
+    joined = attached(layers, edgels) if static else layers
+    layers = smoothed(ordered(merged_to(joined, count, edgels)), fixed=joined.labels != layers.labels)
     layers = ordered(attached(layers, edgels) if static else layers)
     report.step()
     return Split(layers.labels.astype(np.uint8)[voxels.labels], count, np.stack(layers.motions), layers.trail)

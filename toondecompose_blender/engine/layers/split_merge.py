@@ -13,9 +13,10 @@ import numpy as np
 from .edgels import Edgels
 from .ownership import CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
 from .supervoxels import Supervoxels
+from .ownership_moves import swept
 from .split_search import Layers, sprite_table
 
-__all__ = ["attached", "merged_to", "ordered"]
+__all__ = ["attached", "merged_to", "ordered", "smoothed"]
 
 TOUCHING = 0.04         # share of a still piece's outline that its sprite must hold (engine note 3c) ...
 FAITHFUL = 0.6          # ... in this share of the frames that show the piece: what a sprite only passes is background
@@ -25,6 +26,7 @@ SWEPT = 0.5             # share of what a sprite passes over that may be the pie
 LARGEST = 6.0           # times the sprite that a still piece may be
 LIKE = 8                # color difference below which a piece looks like background that stays
 NOTABLE = 2e-4          # share of the clip's voxels from which background can be a model
+SMOOTHING = 2.0         # times the border cost of the search: fills that any motion explains follow their outlines (drawn clips)
 SHARED_BORDER = 0.15    # what a unit of common outline saves when two layers merge (engine note 3c)
 
 
@@ -162,7 +164,8 @@ def ordered(layers: Layers) -> Layers:
     graph, front = energy.graph, np.zeros((count, count))   # front[i, j]: cost of i being in front of j
     for case, a, b in ((1, graph.first, graph.second), (2, graph.second, graph.first)):
         edge = np.flatnonzero(labels[a] != labels[b])
-        np.add.at(front, (labels[a[edge]], labels[b[edge]]), energy.ownership[edge, labels[a[edge]], case])
+        owner = labels[a[edge]]
+        np.add.at(front, (owner, labels[b[edge]]), energy.ownership[edge, owner, case] + energy.ownership[edge, owner, 0])
     best = None
     for sprites in permutations(range(1, count)):
         order = [0, *sprites]
@@ -170,3 +173,9 @@ def ordered(layers: Layers) -> Layers:
         if best is None or cost < best[0] - 1e-9:
             best = cost, order
     return layers.kept(best[1])
+
+
+def smoothed(layers: Layers, *, fixed: np.ndarray) -> Layers:
+    """`layers` after each piece but the `fixed` ones (bool (n,)) took its cheapest label once more, with dearer borders."""
+    energy = replace(layers.energy, potts=SMOOTHING * layers.energy.potts)
+    return replace(layers, labels=np.where(fixed, layers.labels, swept(energy, layers.labels, rounds=2)))
