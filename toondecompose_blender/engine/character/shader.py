@@ -61,13 +61,30 @@ class Block(nn.Module):
         self.conv_last = nn.Sequential(nn.ConvTranspose2d(WIDTH, WIDTH, 4, 2, 1), nn.PReLU(WIDTH),
                                        nn.ConvTranspose2d(WIDTH, sum(self.parts), 4, 2, 1))
 
-    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Flow, message, message flows, local message, local flows and masks (0..1) at the size of `x`."""
-        x = self.conv0(x)
+    def forward(self, parts: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        """Flow, message, message flows, local message, local flows and masks (0..1) at the size of the `parts`.
+
+        The parts, in the published order of channels, have a batch of all views, or of one where all views share them.
+        """
+        x = self.conv0[1:](self._first(parts))
         for block in self.convblocks:
             x = block(x) + x
         *rest, mask = self.conv_last(x).split(self.parts, 1)
         return (*rest, torch.sigmoid(mask))
+
+
+    def _first(self, parts: list[torch.Tensor]) -> torch.Tensor:
+        """The first convolution, once for what the views share and once for each view's own: a third fewer products."""
+        views, first = max(map(len, parts)), self.conv0[0]
+        columns = first.weight.split([part.shape[1] for part in parts], 1)
+        own = [number for number, part in enumerate(parts) if len(part) == views]
+        shared = [number for number, part in enumerate(parts) if len(part) < views]
+
+        def convolved(chosen: list[int], bias: torch.Tensor | None) -> torch.Tensor:
+            return F.conv2d(torch.cat([parts[n] for n in chosen], 1), torch.cat([columns[n] for n in chosen], 1), bias, 2, 1)
+
+        x = convolved(own, first.bias)
+        return x + convolved(shared, None) if shared else x
 
 
 @dataclass
@@ -81,11 +98,10 @@ class _State:
     joined_reference: torch.Tensor
     message: torch.Tensor | None
 
-    def inputs(self, target: torch.Tensor | None) -> torch.Tensor:
-        """The block's input (V, C, h, w) in the published order of channels."""
+    def inputs(self, target: torch.Tensor | None) -> list[torch.Tensor]:
+        """The block's inputs in the published order of channels."""
         parts = [self.flow, target, self.reference, self.feature, self.joined_flow, self.joined_reference, self.message, self.local]
-        views = len(self.flow)
-        return torch.cat([part.expand(views, -1, -1, -1) for part in parts if part is not None], 1)
+        return [part for part in parts if part is not None]
 
 
 class Shader(nn.Module):
