@@ -238,7 +238,7 @@ def _first_look() -> None:
 def register() -> None:
     bpy.app.handlers.load_post.append(_file_opened)
     bpy.app.handlers.save_post.append(_file_saved)
-    bpy.app.timers.register(_first_look, first_interval=0.0)
+    bpy.app.timers.register(_first_look, first_interval=0.0, persistent=True)   # else 4.2 and 4.5 crash when they leave
     bpy.app.timers.register(_tick, first_interval=IDLE_INTERVAL, persistent=True)
     atexit.register(_close)
 
