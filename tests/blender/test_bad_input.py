@@ -49,6 +49,12 @@ def put(matrices, frame, value):
     (lambda folder: change(folder, lambda record: record["sprites"][0].update(drawings=[])), "result.damaged", "fox"),
     (lambda folder: change(folder, lambda record: record["sprites"][0].update(drawings=["../fox.png", "fox/0002.png"])), "result.path",
      "../fox.png"),
+    (lambda folder: change(folder, lambda record: record["clip"].update(fps=0)), "result.damaged", "0 a second"),
+    (lambda folder: change(folder, lambda record: record["sprites"][0].update(width=0)), "result.damaged", "fox"),
+    (lambda folder: change(folder, lambda record: record["sprites"][0].update(index_maps=["fox/0001.png"])), "result.damaged",
+     "1 index maps"),
+    (lambda folder: change(folder, lambda record: record["sprites"][0].update(drawings=["fox/0001.png", "homographies.png"])),
+     "result.file_missing", "homographies.png"),
     (lambda folder: (folder / "fox" / "0002.png").unlink(), "result.file_missing", "fox/0002.png"),
     (lambda folder: (folder / "fox" / "homographies.npy").unlink(), "result.file_missing", "homographies.npy"),
     (lambda folder: (folder / "fox" / "homographies.npy").write_bytes(b"nothing"), "result.homographies", "cannot be read"),
@@ -57,7 +63,8 @@ def put(matrices, frame, value):
     (lambda folder: save_motion(folder, lambda matrices: matrices[:2]), "result.homographies", "(2, 3, 3)"),
     (lambda folder: results.write_png(folder / "fox" / "0001.png", results.character(20, 30, 1)), "result.drawings", "fox/0001.png"),
     (lambda folder: (folder / "decomposition.json").write_text("{"), "result.damaged", "decomposition.json"),
-], ids=["newer schema", "no drawings", "path leaves the folder", "missing picture", "missing homographies", "damaged homographies",
+], ids=["newer schema", "no drawings", "path leaves the folder", "no frame rate", "no canvas",
+        "too few index maps", "unknown picture", "missing picture", "missing homographies", "damaged homographies",
         "not finite", "singular", "too few", "another size", "damaged manifest"])
 def test_damage_is_one_typed_error_and_nothing_is_built(folder, damage, code, words):
     damage(folder)

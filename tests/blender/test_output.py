@@ -2,6 +2,7 @@
 """What comes out: pictures, movies, layers, and the strip in the edit; and the commands that make them."""
 
 import math
+import signal
 import subprocess
 import sys
 import wave
@@ -104,7 +105,8 @@ def span(frames):
 def test_the_commands_import_and_render(folder, tmp_path, capfd):
     assert command.main(["import", str(folder), "--blend", str(tmp_path / "a" / "clip.blend")]) == 0
     assert [image.filepath[:2] for image in bpy.data.images] == ["//"] * len(bpy.data.images)
-    assert command.main(["render", str(tmp_path / "a" / "clip.blend"), "--out", str(tmp_path / "out"), "--frames", "2:3", "--depth", "16"]) == 0
+    blend, out = str(tmp_path / "a" / "clip.blend"), str(tmp_path / "out")
+    assert command.main(["render", blend, "--out", out, "--frames", "2:3", "--depth", "16"]) == 0
     text = capfd.readouterr().out
     assert "Rendering frame 3 (2 of 2" in text and str(tmp_path / "out") in text.splitlines()[-1]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0002.png", "0003.png"]
@@ -133,6 +135,22 @@ def test_a_missing_range_or_scene_is_refused(folder, tmp_path, capfd):
 
 
 def test_the_module_runs_as_a_command(folder, tmp_path):
-    done = subprocess.run([sys.executable, "-m", "toondecompose_blender.command", "import", str(folder), "--blend", str(tmp_path / "x.blend")],
-                          capture_output=True, text=True, cwd=Path(command.__file__).parents[1], check=False)
+    arguments = [sys.executable, "-m", "toondecompose_blender.command", "import", str(folder), "--blend", str(tmp_path / "x.blend")]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=Path(command.__file__).parents[1], check=False)
     assert done.returncode == 0 and done.stderr == "" and str(tmp_path / "x.blend") in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_an_interrupted_render_keeps_whole_pictures_and_says_so(folder, tmp_path):
+    blend = str(tmp_path / "clip.blend")
+    command.main(["import", str(folder), "--blend", blend])
+    arguments = [sys.executable, "-m", "toondecompose_blender.command", "render", blend, "--out", str(tmp_path / "out"),
+                 "--frames", "1:5000"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          cwd=Path(command.__file__).parents[1]) as process:
+        assert "Rendering frame 1" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    assert process.returncode == 130 and error.startswith("Stopped;")
+    pictures = sorted((tmp_path / "out").iterdir())
+    assert 1 <= len(pictures) < 5000 and results.read_png(pictures[-1]).shape == (results.HEIGHT, results.WIDTH, 4)

@@ -56,8 +56,8 @@ def assert_rendered(imported, folder, out, shown):
     (lambda fox: retiming.repeat(fox, first=2, last=4, until=10), [1, 2, 3, 4, 2, 3, 4, 2, 3, 4]),
     (lambda fox: retiming.repeat(fox, first=1, last=4, until=10, pingpong=True), [1, 2, 3, 4, 3, 2, 1, 2, 3, 4]),
     (lambda fox: (retiming.reverse(fox), retiming.hold(fox, 2), retiming.restore(fox)), [1, 2, 3, 4, 5, 6, 7, 8]),
-], ids=["identity", "half speed", "double speed", "reverse", "half speed backwards", "on twos", "on threes", "on fours and back to ones", "loop on twos and back",
-        "freeze", "offset", "loop", "ping-pong", "restore"])
+], ids=["identity", "half speed", "double speed", "reverse", "half speed backwards", "on twos", "on threes", "on fours and back to ones",
+        "loop on twos and back", "freeze", "offset", "loop", "ping-pong", "restore"])
 def test_every_frame_shows_the_right_drawing_at_the_right_place(operation, shown, fox, imported, folder, tmp_path):
     operation(fox)
     assert_rendered(imported, folder, tmp_path / "out", shown)

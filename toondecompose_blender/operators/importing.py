@@ -9,6 +9,7 @@ from bpy.props import StringProperty
 
 from ..protocol import ToonError
 from ..scene.importing import import_result
+from ..scene.viewing import show
 from .selected import class_registration, report_error
 
 __all__ = ["register", "unregister"]
@@ -41,7 +42,7 @@ class TOON_OT_import_result(bpy.types.Operator):
             return report_error(self, error)
         for warning in imported.warnings:
             self.report({"WARNING"}, warning)
-        context.window.scene = bpy.data.scenes[imported.scene]
+        show(context.window, bpy.data.scenes[imported.scene])
         return {"FINISHED"}
 
 

@@ -9,7 +9,7 @@ from bpy.props import EnumProperty
 
 from ..protocol import ToonError
 from ..scene import editing, placement
-from .selected import SpriteOperator, active_sprite, class_registration, refresh, report_error, selected_sprites
+from .selected import SpriteOperator, active_sprite, class_registration, refresh, selected_sprites
 
 __all__ = ["register", "unregister"]
 

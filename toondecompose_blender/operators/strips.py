@@ -9,6 +9,7 @@ import bpy
 from ..protocol import ToonError
 from ..scene import strips, versions
 from ..scene.sprites import JOB_ID
+from ..scene.viewing import show
 from .selected import class_registration, report_error
 
 __all__ = ["register", "unregister"]
@@ -48,7 +49,7 @@ class TOON_OT_show_sprites(_ImportedStrip, bpy.types.Operator):
     bl_idname, bl_label = "toon.show_sprites", "Edit Sprites"
 
     def execute(self, context):
-        context.window.scene = _sprite_scene(_active_strip(context))
+        show(context.window, _sprite_scene(_active_strip(context)))
         return {"FINISHED"}
 
 

@@ -12,7 +12,7 @@ import bpy
 from ..protocol import SceneError
 from . import palette, timing
 from .loading import Source, load_result
-from .materials import color_group_of, drive_drawings, image_of, new_material
+from .materials import blend_path, color_group_of, drive_drawings, image_of, new_material
 from .sprites import SPRITE_ID
 
 __all__ = ["dress", "dress_copy", "drawing_shown", "drawing_path", "replace_drawing", "lost_files", "relink", "reload"]
@@ -167,12 +167,13 @@ def _numbered(image, number: int) -> Path:
 
 
 def _set_path(image, path: Path) -> None:
-    image.filepath = bpy.path.relpath(str(path)) if bpy.data.filepath else str(path)
+    image.filepath = blend_path(path)
 
 
 def _check_picture(picture: Path, canvas: tuple[int, int], suffix: str) -> None:
     if picture.suffix.lower() != suffix.lower():
-        raise SceneError("scene.picture", f"{picture.name} is no {suffix} file like the other drawings.", f"Save it as {suffix} with alpha.")
+        raise SceneError("scene.picture", f"{picture.name} is no {suffix} file like the other drawings.",
+                         f"Save it as {suffix} with alpha.")
     try:
         image = bpy.data.images.load(str(picture))
     except RuntimeError as cause:

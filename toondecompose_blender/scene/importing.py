@@ -53,7 +53,8 @@ def _build(result: Result, *, bake: str, blending: str, name: str) -> Imported:
         scene.name = name
     collection = bpy.data.collections.new(scene.name)
     collection[JOB_ID] = result.folder.name
-    scene["toondecompose_source"], scene["toondecompose_first_frame"] = result.decomposition.clip.source, result.decomposition.clip.first_frame
+    clip = result.decomposition.clip
+    scene["toondecompose_source"], scene["toondecompose_first_frame"] = clip.source, clip.first_frame
     scene.collection.children.link(collection)
     warnings: list[str] = []
     objects = [_sprite_object(source, scene, bake, warnings) for source in result.sources]

@@ -53,6 +53,7 @@ def load_result(folder: os.PathLike | str) -> Result:
     """
     folder = Path(folder).resolve()
     decomposition = read_result(folder)
+    _check_sizes(decomposition)
     return Result(folder, decomposition, tuple(_source(folder, sprite) for sprite in decomposition.sprites))
 
 
@@ -63,6 +64,16 @@ def sequence_of(paths: list[Path]) -> Sequence:
     if len(names) != 1 or None in parts:
         raise ResultError("result.drawings", f"The pictures of {paths[0].parent.name} are not one numbered sequence.", _REMEDY)
     return Sequence(paths[0], tuple(int(part.group(2)) for part in parts))
+
+
+def _check_sizes(decomposition: Decomposition) -> None:
+    clip = decomposition.clip
+    if min(clip.width, clip.height, clip.frames) < 1 or not 0 < clip.fps < 1e4:
+        raise ResultError("result.damaged", f"The clip is {clip.width} x {clip.height} px, {clip.frames} frames at {clip.fps} a second.",
+                          _REMEDY)
+    for sprite in decomposition.sprites:
+        if min(sprite.width, sprite.height) < 1:
+            raise ResultError("result.damaged", f"The canvas of sprite {sprite.id} is {sprite.width} x {sprite.height} px.", _REMEDY)
 
 
 def _source(folder: Path, sprite: Sprite) -> Source:

@@ -10,6 +10,7 @@ and A bilinearly as they are stored, zero outside, then cover in display values.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import bpy
@@ -21,7 +22,7 @@ from .nodes import add_node
 from .timing import drive, steps
 
 __all__ = ["COLOR_NODE", "DRAWING_NODE", "new_material", "new_sequence_node", "drive_drawings", "drive_sequence", "set_linear",
-           "image_of", "color_group_of"]
+           "blend_path", "image_of", "color_group_of"]
 
 DRAWING_NODE, COLOR_NODE, EXPOSURE_NODE = "Drawing", "Color", "Exposure"
 _LINEAR_NODE = "Scene Linear"
@@ -77,6 +78,14 @@ def set_linear(material, linear: bool) -> None:
         tree.links.new(tree.nodes[COLOR_NODE].outputs["Color"], tree.nodes["Light"].inputs["Color"])
 
 
+def blend_path(path: Path) -> str:
+    """`path` relative to the open .blend, so that both can move together; absolute where no relative path leads."""
+    if bpy.data.filepath:
+        with contextlib.suppress(ValueError):   # Windows: another drive
+            return bpy.path.relpath(str(path))
+    return str(path)
+
+
 def image_of(material):
     """The image sequence of a sprite's drawings."""
     return material.node_tree.nodes[DRAWING_NODE].image
@@ -104,8 +113,7 @@ def _new_sequence(path: Path):
     image.source = "SEQUENCE"
     image.colorspace_settings.name = "Non-Color"
     image.alpha_mode = "STRAIGHT"
-    if bpy.data.filepath:
-        image.filepath = bpy.path.relpath(str(path))
+    image.filepath = blend_path(path)
     return image
 
 

@@ -16,7 +16,8 @@ from .materials import COLOR_NODE, DRAWING_NODE, drive_sequence, new_sequence_no
 from .nodes import Graph, add_node
 from .planes import UV_LAYER
 
-__all__ = ["MAX_SWATCHES", "add_palette", "drive_palette", "retarget_palette", "swatch_names", "restore_palette", "is_recolored", "palette_tree"]
+__all__ = ["MAX_SWATCHES", "add_palette", "drive_palette", "retarget_palette", "swatch_names", "restore_palette", "is_recolored",
+           "palette_tree"]
 
 # A color ramp has at most 32 stops; the first is "no swatch".
 MAX_SWATCHES = 31

@@ -15,7 +15,8 @@ from .lifting import View
 from .nodes import Graph
 from .timing import drive, steps
 
-__all__ = ["MODIFIER", "add_placement", "placement_inputs", "placement_properties", "placement_path", "set_placement", "restore_placement", "set_pivots"]
+__all__ = ["MODIFIER", "add_placement", "placement_inputs", "placement_properties", "placement_path", "set_placement",
+           "restore_placement", "set_pivots"]
 
 MODIFIER = "Placement"
 _PIVOTS = ("Pivot X", "Pivot Y")

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from . import versions
 
-__all__ = ["SOURCE_FRAME", "HELD", "Key", "add_source_frame", "identity_keys", "steps", "source_curve", "write_keys", "drive", "drive_expression", "retarget"]
+__all__ = ["SOURCE_FRAME", "HELD", "Key", "add_source_frame", "identity_keys", "steps", "source_curve", "write_keys", "drive",
+           "drive_expression", "retarget"]
 
 SOURCE_FRAME = "source_frame"
 """Custom property of a sprite's object: the frame of the clip, from 1, that it shows."""
