@@ -183,6 +183,8 @@ class Sprite:
     1-based drawing that frame t shows, 0 for none; `homographies` is an .npy file (T, 3, 3) float64, canvas -> frame
     in pixels, pixel centres at integers; `opacity[t]` multiplies the alpha (empty: 1 everywhere).
     `index_maps` (one a drawing, or none) are 8-bit pictures: the 1-based swatch of each pixel, 0 for none.
+    `part_of` is the id of the sprite that this plane belongs to (a far plane of the background, say), "" for a whole sprite;
+    parts stand right before it and are behind it.
     `confidence` is an 8-bit picture of the canvas, 255 where the drawing was seen, 0 where it was made up; "" if absent.
     """
     id: str
@@ -197,6 +199,7 @@ class Sprite:
     palette: tuple[Swatch, ...] = ()
     index_maps: tuple[str, ...] = ()
     confidence: str = ""
+    part_of: str = ""
 
 
 @dataclass(frozen=True)
@@ -293,7 +296,10 @@ def _check(folder: os.PathLike | str, decomposition: Decomposition) -> None:
 
     if not decomposition.sprites:
         raise damaged("The result holds no sprites.")
+    whole = {sprite.id for sprite in decomposition.sprites if not sprite.part_of}
     for sprite in decomposition.sprites:
+        if sprite.part_of and sprite.part_of not in whole:
+            raise damaged(f"Sprite {sprite.id} is part of {sprite.part_of!r}, which is not there.")
         if not sprite.drawings:
             raise damaged(f"Sprite {sprite.id} has no drawings.")
         if len(sprite.exposure) != decomposition.clip.frames:

@@ -2,6 +2,8 @@
 """Masks, plates and mattes on drawn clips, each stage alone with the truth of the stages before it.
 It does not run the chain; test_decompose.py does."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from tests.engine.drawn import draw_clip, overlap
 from toondecompose_blender.engine.geometry import translation
 from toondecompose_blender.engine.layers.evidence import background_weights, interval, motion_masks, residual_masks
 from toondecompose_blender.engine.layers.plate import Canvas, build_plate, canvas_of_plane, fill_unseen, view
-from toondecompose_blender.engine.layers.shade import find_shade
+from toondecompose_blender.engine.layers.shade import find_shade, under
 from toondecompose_blender.engine.matting.random_walker import edge_weights, random_walk
 from toondecompose_blender.engine.matting.sprites import Sighting, solve_drawings
 from toondecompose_blender.protocol import ClipError
@@ -26,6 +28,10 @@ def true_plate(clip):
     weights = background_weights(clip.alphas[0])
     canvas = canvas_of_plane(clip.camera, frames.shape[2], frames.shape[1])
     return build_plate(frames.__getitem__, weights.__getitem__, canvas)
+
+
+def look_at(plate):
+    return partial(view, plate, width=288, height=176)
 
 
 def test_the_interval_forgives_one_pixel_but_not_two():
@@ -52,7 +58,7 @@ def test_motion_alone_finds_most_of_the_sprite(clip):
 def test_the_plate_shows_the_background_where_the_sprite_stood(clip, true_plate):
     height, width = clip.frames.shape[1:3]
     hidden, errors = 0, []
-    for t, frame in enumerate(clip.frames):
+    for t in range(len(clip.frames)):
         shown, seen = view(true_plate, t, width, height)
         behind = (clip.alphas[0, t] > 0.99) & seen
         truth = clip.background[20 + int(round(3 * np.sin(t / 4))):, 20 + 5 * t:][:height, :width]
@@ -62,17 +68,16 @@ def test_the_plate_shows_the_background_where_the_sprite_stood(clip, true_plate)
 
 
 def test_the_difference_to_the_plate_finds_the_sprite(clip, true_plate):
-    masks = residual_masks(clip.frames, true_plate, clip.alphas[0])
+    masks = residual_masks(clip.frames, look_at(true_plate), clip.alphas[0])
     assert overlap(masks, clip.alphas[0]) > 0.9
 
 
 def test_a_held_drawing_over_a_moving_background_gets_its_alpha(clip, true_plate):
     frames = clip.frames
-    masks = (residual_masks(frames, true_plate, clip.alphas[0]) * 255).astype(np.uint8)
+    masks = (residual_masks(frames, look_at(true_plate), clip.alphas[0]) * 255).astype(np.uint8)
     exposure = np.arange(len(frames)) // 2 % 4 + 1
     canvas = Canvas(136, 136, np.stack([translation(17 + 1.5 * t, 39.0) for t in range(len(frames))]))
-    sighting = Sighting(frames.__getitem__, masks.__getitem__, lambda t: np.zeros(masks.shape[1:], np.uint8), true_plate,
-                        np.zeros(frames.shape[1:], np.float32), ())
+    sighting = Sighting(frames.__getitem__, masks.__getitem__, lambda t: np.zeros(masks.shape[1:], np.uint8), look_at(true_plate), ())
     mattes = list(solve_drawings(sighting, canvas, exposure))
     assert len(mattes) == 4
     truth = np.stack([clip.alphas[0, 2 * d, 39:175, 17 + 3 * d: 153 + 3 * d] for d in range(4)])
@@ -93,9 +98,9 @@ def test_dark_corners_that_stay_with_the_camera_are_found_and_are_no_sprite(clip
     y, x = np.mgrid[-1:1:height * 1j, -1:1:width * 1j]
     corners = (-6 * (x * x + y * y) + 4)[..., None]
     frames = np.clip(clip.frames + corners, 0, 255).astype(np.uint8)
-    shade = find_shade(frames, true_plate, clip.alphas[0])
+    shade = find_shade(frames, look_at(true_plate), clip.alphas[0])
     assert np.abs(shade - corners).mean() < 1.5
-    assert overlap(residual_masks(frames, true_plate, clip.alphas[0], shade=shade), clip.alphas[0]) > 0.88
+    assert overlap(residual_masks(frames, under(look_at(true_plate), shade), clip.alphas[0]), clip.alphas[0]) > 0.88
 
 
 def test_an_absurd_camera_is_refused_by_name():

@@ -62,7 +62,7 @@ def _as_job(options: argparse.Namespace) -> int:
         report.send(Cancelled())
         return CANCELLED
     except MemoryError:
-        report.send(Failed("engine.memory", "The machine's memory is full.", "Close other programs or choose a smaller range of frames."))
+        report.send(Failed("engine.memory", "The machine's memory is full.", "Close other programs or choose fewer frames."))
         return FAILED
     except Exception:
         traceback.print_exc()
@@ -87,7 +87,8 @@ def _torch_version() -> str:
     try:
         return version("torch")
     except PackageNotFoundError:
-        raise EngineError("engine.torch_missing", "The engine's installation lacks PyTorch.", "Repair the engine in the preferences.") from None
+        raise EngineError("engine.torch_missing", "The engine's installation lacks PyTorch.",
+                          "Repair the engine in the preferences.") from None
 
 
 def _say(text: str, stream: TextIO | None = None) -> None:
@@ -111,7 +112,8 @@ def _decompose(options: argparse.Namespace, report: Report) -> None:
 
 def _export(options: argparse.Namespace, report: Report) -> None:
     from .export import export
-    export(options.result, layout=options.layout, out=options.out)
+    export(options.result, layout=options.layout, out=options.out, report=report)
+    report.close()
     _say(f"Exported to {options.out}.")
 
 

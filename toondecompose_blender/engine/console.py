@@ -129,7 +129,8 @@ class JsonReport:
         if force or now - self.sent >= LEAST_INTERVAL:
             self.sent = now
             clock = self.clock
-            self.send(Progress(clock.stage, clock.number, len(clock.names), min(clock.done, clock.total), clock.total, clock.seconds_left()))
+            self.send(Progress(clock.stage, clock.number, len(clock.names), min(clock.done, clock.total), clock.total,
+                               clock.seconds_left()))
 
     def _listen(self, listen: TextIO) -> None:
         for line in listen:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -16,12 +17,14 @@ from .clip import ClipReader, open_clip
 from .device import resolve_device
 from .drawings import ExposureSheet, canvas_of, exposure_sheet
 from .flow import Flow, compute_flow
-from .geometry import resized
 from .layers.find import find_layers, plate_weights
-from .layers.plate import Canvas, Plate, build_plate, canvas_of_plane
+from .layers.plate import Canvas
+from .layers.planes_backdrop import build_backdrop
+from .layers.shade import under
 from .matting.sprites import Behind, Sighting, solve_drawings
 from .matting.triangulation import Matte
-from .motion import Motion, background_motion
+from .motion import background_motion
+from .records import (load_backdrop, load_motion, load_planes, load_sheet, save_backdrop, save_motion, save_planes, save_sheet)
 from .report import Portion, Report, ticked
 from .result import SpriteRecord, finished_result, publish, write_result
 from .settings import Settings
@@ -65,13 +68,14 @@ class _Job:
         flow = self.store.run("flow", fingerprint(self.frames.key, self.settings.flow, self.device), self._flow)
         self.flow = Flow(flow.load("forward", on_disk=True), flow.load("backward", on_disk=True))
         motion = self.store.run("motion", fingerprint(flow.key, self.settings.seed), self._motion)
-        self.camera = _load_motion(motion)
+        self.camera = load_motion(motion)
         layers = self.store.run("layers", fingerprint(motion.key, self.settings.sprites), self._layers)
-        self.camera, self.alphas, self.shade = _load_motion(layers), layers.load("alphas"), layers.load("shade")
+        self.camera, self.alphas, self.shade = load_motion(layers), layers.load("alphas"), layers.load("shade")
+        self.planes, self.small_backdrop = load_planes(layers), load_backdrop(layers)
         exposure = self.store.run("exposure", fingerprint(layers.key), self._exposure)
-        self.sheets = [_load_sheet(exposure, k) for k in range(len(self.alphas))]
+        self.sheets = [load_sheet(exposure, k) for k in range(len(self.alphas))]
         plate = self.store.run("plate", fingerprint(layers.key), self._plate)
-        self.plate = _load_plate(plate)
+        self.backdrop = load_backdrop(plate)
         drawings = self.store.run("drawings", fingerprint(exposure.key, plate.key), self._drawings)
         result = self.store.run("result", fingerprint(drawings.key, self.key), lambda stage: self._result(stage, drawings))
         return publish(result.folder, self.out, self.report)
@@ -105,56 +109,66 @@ class _Job:
 
     def _motion(self, stage: Stage) -> None:
         part = self._whole("Motion")
-        _save_motion(stage, background_motion(self.small, self.flow, report=part))
+        save_motion(stage, background_motion(self.small, self.flow, report=part))
         part.close()
 
     def _layers(self, stage: Stage) -> None:
         part = self._whole("Layers")
         layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, report=part)
         part.close()
-        _save_motion(stage, layers.camera)
+        save_motion(stage, layers.camera)
+        save_planes(stage, layers.planes)
+        save_backdrop(stage, layers.backdrop)
         stage.save(alphas=layers.alphas, shade=layers.shade)
 
     def _exposure(self, stage: Stage) -> None:
         self.report.stage("Exposure", PARTS * len(self.alphas))
+        look = under(partial(self.small_backdrop.view, width=self.size[0], height=self.size[1]), self.shade)
         for k, alphas in enumerate(self.alphas):
             part = Portion(self.report, PARTS)
-            sheet = exposure_sheet(self.small, alphas, report=part, front=self._front(k), camera=self.camera.homographies)
-            stage.save(**{f"exposure_{k}": sheet.exposure, f"poses_{k}": sheet.poses, f"references_{k}": sheet.references})
+            save_sheet(stage, k, exposure_sheet(self.small, alphas, report=part, front=self._front(k), behind=lambda t: look(t)[0],
+                                                camera=self.camera.homographies))
             part.close()
 
     def _plate(self, stage: Stage) -> None:
         self.report.stage("Plate", 1)
-        height, width = self.full.shape[1:3]
-        homographies = resized(self.camera.homographies, width / self.size[0], height / self.size[1])
-        canvas = canvas_of_plane(homographies, width, height)
+        size = self.full.shape[2:0:-1]
         covered = self.alphas.max(0, initial=0).astype(np.float32) / 255
         weights = plate_weights(covered, static=self.camera.static)
-        plate = build_plate(lambda t: np.asarray(self.full[t]), lambda t: _enlarged(weights[t], (width, height)), canvas)
-        stage.save(picture=plate.picture, seen=plate.seen, homographies=canvas.homographies)
+        save_backdrop(stage, build_backdrop(lambda t: np.asarray(self.full[t]), lambda t: _enlarged(weights[t], size),
+                                            self.camera.homographies, self.planes, size=size, found_at=self.size))
 
     def _drawings(self, stage: Stage) -> None:
         self.report.stage("Drawings", 1 + sum(len(sheet.references) for sheet in self.sheets))
-        records = [self._background(stage)]
+        records = self._background(stage)
+        height, width = self.full.shape[1:3]
+        look = under(partial(self.backdrop.view, width=width, height=height), cv2.resize(self.shade, (width, height)))
         behind: tuple[Behind, ...] = ()
         for k, sheet in enumerate(self.sheets):
             if not len(sheet.references):
                 continue  # a sprite that was asked for and is not there
             canvas = self._sprite_canvas(k, sheet)
-            sighting = Sighting(lambda t: np.asarray(self.full[t]), self.alphas[k].__getitem__, self._front(k).__getitem__, self.plate,
-                                self.shade, behind)
+            sighting = Sighting(lambda t: np.asarray(self.full[t]), self.alphas[k].__getitem__, self._front(k).__getitem__, look, behind)
             mattes = list(ticked(solve_drawings(sighting, canvas, sheet.exposure), self.report))
             behind += (Behind(canvas, sheet.exposure, [matte.rgba for matte in mattes]),)
-            name = f"sprite_{len(records)}"
-            records.append(SpriteRecord.write(stage.folder, name, f"Sprite {len(records)}", "sprite", canvas, sheet.exposure, mattes))
-        stage.save_record({"sprites": [asdict(record) for record in records]})
+            number = len(behind)
+            names = f"sprite_{number}", f"Sprite {number}", "sprite"
+            records.append(SpriteRecord.write(stage.folder, *names, canvas, sheet.exposure, mattes))
+        stage.save_record("drawings", {"sprites": [asdict(record) for record in records]})
 
-    def _background(self, stage: Stage) -> SpriteRecord:
-        opaque = np.full(self.plate.picture.shape[:2], 255, np.uint8)
-        matte = Matte(np.dstack([self.plate.picture, opaque]), np.rint(self.plate.seen * 255).astype(np.uint8))
+    def _background(self, stage: Stage) -> list[SpriteRecord]:
+        """The background's planes, far to near; the near one is the sprite, the others are parts of it."""
         self.report.step()
         exposure = np.ones(len(self.small), np.int32)
-        return SpriteRecord.write(stage.folder, "sprite_0", "Background", "background", self.plate.canvas, exposure, [matte])
+        last = len(self.backdrop.plates) - 1
+        records = []
+        for i, plate in enumerate(self.backdrop.plates):
+            solid = 255 - self.backdrop.openings[i - 1] if i else np.full(plate.picture.shape[:2], 255, np.uint8)
+            matte = Matte(np.dstack([plate.picture, solid]), np.rint(plate.seen * 255).astype(np.uint8))
+            names = ("sprite_0", "Background", "") if i == last else (f"sprite_0_plane_{i + 1}", f"Background Plane {i + 1}", "sprite_0")
+            records.append(SpriteRecord.write(stage.folder, names[0], names[1], "background", plate.canvas, exposure, [matte],
+                                              part_of=names[2]))
+        return records
 
     def _sprite_canvas(self, k: int, sheet: ExposureSheet) -> Canvas:
         height, width = self.full.shape[1:3]
@@ -166,7 +180,7 @@ class _Job:
 
     def _result(self, stage: Stage, drawings: Stage) -> None:
         self.report.stage("Result", 2 * self.reader.count)
-        records = [SpriteRecord(**record) for record in drawings.record()["sprites"]]
+        records = [SpriteRecord(**record) for record in drawings.record("drawings")["sprites"]]
         write_result(stage.folder, drawings.folder, records, self.reader, self.full, settings=self.settings, device=self.device,
                      key=self.key, camera=self.camera, report=self.report)
 
@@ -193,23 +207,3 @@ def _cuts(frames: np.ndarray) -> list[int]:
 
 def _enlarged(weight: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return weight if weight.shape[::-1] == size else cv2.resize(weight, size, interpolation=cv2.INTER_LINEAR)
-
-
-def _save_motion(stage: Stage, motion: Motion) -> None:
-    stage.save(camera=motion.homographies, alternatives=np.stack([motion.homographies, *motion.alternatives]))
-    stage.save_record({"static": bool(motion.static), "model": motion.model, "confidence": float(motion.confidence),
-                       "reference": int(motion.reference)})
-
-
-def _load_motion(stage: Stage) -> Motion:
-    record = stage.record()
-    return Motion(homographies=stage.load("camera"), alternatives=tuple(stage.load("alternatives")[1:]), **record)
-
-
-def _load_sheet(stage: Stage, k: int) -> ExposureSheet:
-    return ExposureSheet(stage.load(f"exposure_{k}"), stage.load(f"poses_{k}"), stage.load(f"references_{k}"))
-
-
-def _load_plate(stage: Stage) -> Plate:
-    picture = stage.load("picture")
-    return Plate(Canvas(picture.shape[1], picture.shape[0], stage.load("homographies")), picture, stage.load("seen"))

@@ -18,5 +18,6 @@ def resolve_device(asked: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     if asked == "cuda":
-        raise EngineError("engine.no_cuda", "No CUDA device was found.", "Choose the device Automatic or CPU, or install the NVIDIA driver.")
+        raise EngineError("engine.no_cuda", "No CUDA device was found.",
+                          "Choose the device Automatic or CPU, or install the NVIDIA driver.")
     return "cpu"

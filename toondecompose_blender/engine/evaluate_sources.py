@@ -12,7 +12,7 @@ import numpy as np
 
 from ..protocol import MANIFEST_NAME, ResultError, read_result
 from .pictures import read_picture, straight
-from .recompose import SpriteRenderer
+from .recompose import SpriteRenderer, whole_sprites
 
 __all__ = ["Layers", "FolderLayers", "ResultLayers", "Truth", "open_layers", "open_truth"]
 
@@ -72,10 +72,10 @@ class ResultLayers(Layers):
         if (clip.width, clip.height, clip.frames) != (width, height, frames):
             raise ResultError("result.size", f"The result has {clip.frames} frames of {clip.width}x{clip.height} pixels, "
                               f"the truth {frames} of {width}x{height}.", "Score a result of the same clip.")
-        self.ids = list(range(len(decomposition.sprites)))
-        self._renderers = [SpriteRenderer(folder, decomposition, sprite) for sprite in decomposition.sprites]
+        self.ids = list(range(len(whole_sprites(decomposition))))
+        self._renderers = [SpriteRenderer(folder, decomposition, sprite) for sprite in whole_sprites(decomposition)]
         self.homographies = np.stack([renderer.homographies for renderer in self._renderers])
-        self.exposure = [list(sprite.exposure) for sprite in decomposition.sprites]
+        self.exposure = [list(sprite.exposure) for sprite in whole_sprites(decomposition)]
 
     def frame(self, t: int) -> np.ndarray:
         return np.stack([straight(renderer.frame(t)) for renderer in self._renderers])

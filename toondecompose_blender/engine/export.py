@@ -16,7 +16,7 @@ from ..protocol import Decomposition, SettingsError, read_result
 from .export_toondecompose import write_toondecompose
 from .parallel import map_ordered
 from .pictures import disk_error, straight, write_array, write_bytes, write_picture
-from .recompose import SpriteRenderer
+from .recompose import SpriteRenderer, whole_sprites
 from .report import Report, Silent, ticked
 
 __all__ = ["export", "LAYOUTS"]
@@ -49,7 +49,7 @@ def export(result_folder: Path | str, *, layout: str, out: Path | str, report: R
 
 
 def _write_frames(folder: Path, decomposition: Decomposition, out: Path, report: Report) -> None:
-    renderers = [SpriteRenderer(folder, decomposition, sprite) for sprite in decomposition.sprites]
+    renderers = [SpriteRenderer(folder, decomposition, sprite) for sprite in whole_sprites(decomposition)]
     for k in range(len(renderers)):
         (out / f"sprite_{k}").mkdir()
     report.stage("export", decomposition.clip.frames)

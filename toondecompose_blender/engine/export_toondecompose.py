@@ -26,7 +26,7 @@ from .flow.dis import DenseInverseSearch
 from .movie import MovieWriter
 from .parallel import map_ordered
 from .pictures import straight, write_array, write_picture
-from .recompose import SpriteRenderer, over
+from .recompose import SpriteRenderer, over, whole_sprites
 from .report import Report, ticked
 
 __all__ = ["write_toondecompose", "normal_ball", "canvas_matrices", "stripes"]
@@ -45,7 +45,7 @@ _FLOW_SAMPLES = 8  # frames that show the flow method how much texture there is
 def write_toondecompose(folder: Path, decomposition: Decomposition, out: Path, report: Report) -> None:
     """Write all files into the empty folder `out`; the frames come from the clip, or are recomposed (and that is said) without it."""
     clip = decomposition.clip
-    renderers = [SpriteRenderer(folder, decomposition, sprite) for sprite in decomposition.sprites]
+    renderers = [SpriteRenderer(folder, decomposition, sprite) for sprite in whole_sprites(decomposition)]
     frame_of = _frames_of(decomposition, renderers, report)
     matrices = [canvas_matrices(_inverted(renderer.homographies), clip.width, clip.height) for renderer in renderers]
     for k, matrix in enumerate(matrices):

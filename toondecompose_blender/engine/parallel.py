@@ -18,7 +18,9 @@ Item, Value = TypeVar("Item"), TypeVar("Value")
 def worker_count() -> int:
     """Threads to use: TOONDECOMPOSE_THREADS, else the cores this process may run on."""
     asked = os.environ.get("TOONDECOMPOSE_THREADS", "")
-    return max(1, int(asked)) if asked.isdigit() else len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if asked.isdigit():
+        return max(1, int(asked))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def map_ordered(function: Callable[[Item], Value], items: Iterable[Item], *, ahead: int = 2) -> Iterator[Value]:

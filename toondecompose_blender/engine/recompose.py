@@ -15,7 +15,7 @@ from ..protocol import Decomposition, ResultError, Sprite, inside
 from .parallel import map_ordered
 from .pictures import read_picture
 
-__all__ = ["SpriteRenderer", "Recomposer", "over", "through", "psnr"]
+__all__ = ["SpriteRenderer", "Recomposer", "whole_sprites", "over", "through", "psnr"]
 
 CACHED_DRAWINGS = 4
 
@@ -37,22 +37,36 @@ def psnr(one: np.ndarray, other: np.ndarray) -> float:
     return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 
-class SpriteRenderer:
-    """One sprite of a result in frame space."""
+def whole_sprites(decomposition: Decomposition) -> list[Sprite]:
+    """The sprites back to front, without the planes that are parts of others."""
+    return [sprite for sprite in decomposition.sprites if not sprite.part_of]
 
-    def __init__(self, folder: Path, decomposition: Decomposition, sprite: Sprite):
+
+class SpriteRenderer:
+    """One sprite of a result in frame space, the planes that are parts of it included."""
+
+    def __init__(self, folder: Path, decomposition: Decomposition, sprite: Sprite, *, size: tuple[int, int] | None = None):
+        """`size` (width, height) of the frames to make, px; default: the clip's own."""
         self.folder, self.sprite = Path(folder), sprite
-        self.width, self.height = decomposition.clip.width, decomposition.clip.height
-        self.homographies = load_homographies(self.folder, decomposition, sprite)
+        clip = decomposition.clip
+        self.width, self.height = size or (clip.width, clip.height)
+        x, y = self.width / clip.width, self.height / clip.height
+        shrink = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
+        self.homographies = shrink @ load_homographies(self.folder, decomposition, sprite)
+        self.parts = [SpriteRenderer(folder, decomposition, part, size=size) for part in decomposition.sprites if part.part_of == sprite.id]
         self._drawing = lru_cache(CACHED_DRAWINGS)(self._read)
 
     def frame(self, t: int) -> np.ndarray:
         """The sprite in frame t (from 0): premultiplied RGBA float32 (H, W, 4) in 0..1; all zeros where it is not shown."""
+        picture = np.zeros((self.height, self.width, 4), np.float32)
+        for part in self.parts:
+            picture = over(part.frame(t), picture)
         shown = self.sprite.exposure[t]
         if not shown:
-            return np.zeros((self.height, self.width, 4), np.float32)
-        picture = through(self._drawing(shown), self.homographies[t], self.width, self.height)
-        return picture * np.float32(self.sprite.opacity[t]) if self.sprite.opacity else picture
+            return picture
+        own = through(self._drawing(shown), self.homographies[t], self.width, self.height)
+        own = own * np.float32(self.sprite.opacity[t]) if self.sprite.opacity else own
+        return over(own, picture) if self.parts else own
 
     def _read(self, number: int) -> np.ndarray:
         rgba = read_picture(inside(self.folder, self.sprite.drawings[number - 1])).astype(np.float32) / 255
@@ -81,7 +95,7 @@ class Recomposer:
 
     def __init__(self, folder: Path, decomposition: Decomposition):
         self.decomposition = decomposition
-        self.sprites = [SpriteRenderer(folder, decomposition, sprite) for sprite in decomposition.sprites]
+        self.sprites = [SpriteRenderer(folder, decomposition, sprite) for sprite in whole_sprites(decomposition)]
 
     def frame(self, t: int) -> np.ndarray:
         """Frame t (from 0) as uint8 (H, W, 3), rounded once."""

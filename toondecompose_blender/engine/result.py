@@ -10,7 +10,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ..protocol import (MANIFEST_NAME, Clip, Decomposition, EngineError, ResultError, Sprite, Swatch, inside, read_result, sha256, write_manifest)
+from ..protocol import (
+    MANIFEST_NAME,
+    Clip,
+    Decomposition,
+    EngineError,
+    ResultError,
+    Sprite,
+    Swatch,
+    inside,
+    read_result,
+    sha256,
+    write_manifest,
+)
 from .clip import ClipReader
 from .layers.plate import Canvas
 from .matting.triangulation import Matte
@@ -38,9 +50,11 @@ class SpriteRecord:
     exposure: list[int]
     count: int
     palette: list[list]
+    part_of: str = ""
 
     @classmethod
-    def write(cls, folder: Path, id: str, name: str, role: str, canvas: Canvas, exposure: np.ndarray, mattes: list[Matte]) -> SpriteRecord:
+    def write(cls, folder: Path, id: str, name: str, role: str, canvas: Canvas, exposure: np.ndarray, mattes: list[Matte], *,
+              part_of: str = "") -> SpriteRecord:
         """Write all files of a sprite below `folder`: drawings, where they were seen, index maps, motion; and describe it."""
         shown = np.bincount(exposure, minlength=len(mattes) + 1)[1:]
         (folder / id / "index").mkdir(parents=True)
@@ -51,7 +65,8 @@ class SpriteRecord:
         confidence = np.minimum.reduce([matte.confidence for matte in mattes])
         write_picture(folder / id / "confidence.png", confidence)
         np.save(folder / id / "homographies.npy", np.asarray(canvas.homographies, np.float64))
-        return cls(id, name, role, canvas.width, canvas.height, exposure.tolist(), len(mattes), [[s.color, s.share] for s in palette])
+        return cls(id, name, role, canvas.width, canvas.height, exposure.tolist(), len(mattes),
+                   [[swatch.color, swatch.share] for swatch in palette], part_of)
 
     def sprite(self) -> Sprite:
         def files(folder: str) -> tuple[str, ...]:
@@ -59,7 +74,7 @@ class SpriteRecord:
 
         return Sprite(self.id, self.name, self.role, self.width, self.height, files(self.id), tuple(self.exposure),
                       f"{self.id}/homographies.npy", palette=tuple(Swatch(tuple(color), share) for color, share in self.palette),
-                      index_maps=files(f"{self.id}/index"), confidence=f"{self.id}/confidence.png")
+                      index_maps=files(f"{self.id}/index"), confidence=f"{self.id}/confidence.png", part_of=self.part_of)
 
 
 def write_result(folder: Path, drawings: Path, records: list[SpriteRecord], reader: ClipReader, frames: np.ndarray, *,

@@ -10,11 +10,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..protocol import Decomposition, Sprite
+from ..protocol import Decomposition
 from . import geometry
 from .movie import MovieWriter
 from .pictures import straight, write_picture
-from .recompose import SpriteRenderer
+from .recompose import SpriteRenderer, whole_sprites
 
 __all__ = ["contact_sheet", "checkerboard", "exploded", "ResultPictures"]
 
@@ -99,16 +99,6 @@ def _stand(scene: np.ndarray, sprite: np.ndarray, corners: np.ndarray) -> None:
     scene[:] = rim
 
 
-class _Miniature(SpriteRenderer):
-    """A sprite's frames at another size."""
-
-    def __init__(self, folder: Path, decomposition: Decomposition, sprite: Sprite, width: int, height: int):
-        super().__init__(folder, decomposition, sprite)
-        x, y = width / self.width, height / self.height
-        self.homographies = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]]) @ self.homographies
-        self.width, self.height = width, height
-
-
 class ResultPictures:
     """Writes the contact sheet and the preview movie of a result while its frames go by; use it in a `with` block.
 
@@ -117,16 +107,17 @@ class ResultPictures:
     """
 
     def __init__(self, sheet: Path, preview: Path, folder: Path, decomposition: Decomposition):
-        self._sheet, self._names = Path(sheet), [sprite.name for sprite in decomposition.sprites]
+        self._sheet, self._names = Path(sheet), [sprite.name for sprite in whole_sprites(decomposition)]
         clip = decomposition.clip
         self._columns, self._cell = _layout(clip.width, clip.height, clip.frames, len(self._names) + 2)
         chosen = (np.arange(self._columns) + 0.5) * clip.frames / self._columns
         self._headings = {int(t): f"frame {clip.first_frame + int(t)}" for t in chosen}
         self._cells: dict[int, list[np.ndarray]] = {}
-        self._full = [SpriteRenderer(folder, decomposition, sprite) for sprite in decomposition.sprites]
+        self._full = [SpriteRenderer(folder, decomposition, sprite) for sprite in whole_sprites(decomposition)]
         self._size = _even(min(_PREVIEW_WIDTH, clip.width), clip)
         # Twice the panel's size, then averaged: lines stay smooth.
-        self._small = [_Miniature(folder, decomposition, sprite, 2 * self._size[0], 2 * self._size[1]) for sprite in decomposition.sprites]
+        size = 2 * self._size[0], 2 * self._size[1]
+        self._small = [SpriteRenderer(folder, decomposition, sprite, size=size) for sprite in whole_sprites(decomposition)]
         self._movie = MovieWriter(preview, 3 * self._size[0], self._size[1], fps=clip.fps)
 
     def __enter__(self) -> ResultPictures:

@@ -24,7 +24,7 @@ def fingerprint(*parts: object) -> str:
 
 
 class Stage:
-    """The folder of one stage, being written or finished: arrays by name, and one record of plain values."""
+    """The folder of one stage, being written or finished: arrays and records of plain values, by name."""
 
     def __init__(self, folder: Path, key: str):
         self.folder, self.key = folder, key
@@ -40,11 +40,11 @@ class Stage:
     def load(self, name: str, *, on_disk: bool = False) -> np.ndarray:
         return np.load(self.folder / f"{name}.npy", mmap_mode="r" if on_disk else None)
 
-    def save_record(self, record: dict) -> None:
-        (self.folder / "record.json").write_text(json.dumps(record, sort_keys=True), encoding="utf-8")
+    def save_record(self, name: str, record: dict) -> None:
+        (self.folder / f"{name}.json").write_text(json.dumps(record, sort_keys=True), encoding="utf-8")
 
-    def record(self) -> dict:
-        return json.loads((self.folder / "record.json").read_text(encoding="utf-8"))
+    def record(self, name: str) -> dict:
+        return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
 
 
 class StageStore:

@@ -12,8 +12,7 @@ import numpy as np
 from ..geometry import displacement, relative, resized
 from ..matting.random_walker import edge_weights, random_walk
 from ..parallel import map_ordered
-from .plate import Plate, view
-from .shade import shaded
+from .plate import Look
 
 __all__ = ["interval", "Evidence", "motion_masks", "residual_evidence", "residual_masks", "background_weights"]
 
@@ -41,7 +40,7 @@ def interval(frame: np.ndarray, other: np.ndarray, *, slack: float = 0.0) -> np.
 
 @dataclass(frozen=True)
 class Evidence:
-    """For foreground and for background, 0..1 float32 (H, W) each; `unseen` is 1 where the plate was never seen."""
+    """For foreground and for background, 0..1 float32 (H, W) each; `unseen` is 1 where the background was never seen."""
     foreground: np.ndarray
     background: np.ndarray
     unseen: np.ndarray
@@ -77,17 +76,18 @@ def _side(frames: np.ndarray, camera: np.ndarray, t: int, direction: int) -> tup
     """Weighted share of neighbors on one side in time that agree with the camera's motion, and the weight."""
     height, width = frames.shape[1:3]
     match, trust = np.zeros((height, width), np.float32), np.full((height, width), 1e-4, np.float32)
+    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+
+    def difference(other: np.ndarray, motion: np.ndarray) -> np.ndarray:
+        moved = cv2.warpPerspective(other, motion, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return cv2.blur(np.minimum(interval(frames[t], moved), CLIPPED), (BOX, BOX))
+
     for s in _neighbors(camera, t, direction, width, height):
         motion = relative(camera[t], camera[s])
-        flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
-
-        def moved(picture: np.ndarray) -> np.ndarray:
-            return cv2.warpPerspective(picture, motion, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-
         inside = cv2.warpPerspective(np.ones((height, width), np.float32), motion, (width, height), flags=flags) > 0.99
-        error = cv2.blur(np.minimum(interval(frames[t], moved(frames[s])), CLIPPED), (BOX, BOX))
+        error = difference(frames[s], motion)
         # Where the picture resembles itself under this shift, a match says nothing.
-        distinct = cv2.blur(np.minimum(interval(frames[t], moved(frames[t])), CLIPPED), (BOX, BOX))
+        distinct = difference(frames[t], motion)
         vote = np.maximum(np.clip(distinct / TOLERANCE, 0, 1), np.clip((error - 0.7 * TOLERANCE) / TOLERANCE, 0, 1)) * inside
         match += vote * np.clip((1.25 * TOLERANCE - error) / (0.5 * TOLERANCE), 0, 1)
         trust += vote
@@ -119,19 +119,14 @@ def _local_deviation(picture: np.ndarray, box: int = 7) -> np.ndarray:
     return np.sqrt(np.maximum(cv2.blur(gray * gray, (box, box)) - mean * mean, 0))
 
 
-def residual_masks(frames: np.ndarray, plate: Plate, prior: np.ndarray, *, shade: np.ndarray | None = None,
-                   prior_trust: float = 0.0) -> np.ndarray:
-    """Soft foreground masks float32 (T, h, w) from the difference to the plate.
+def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_trust: float = 0.0) -> np.ndarray:
+    """Soft foreground masks float32 (T, h, w) from the difference to the background that `look(t)` shows.
 
-    `prior` float32 (T, h, w) are masks from elsewhere: they decide where the plate was never seen, and count with
-    `prior_trust` everywhere else.  `shade` float32 (h, w, 3) is added to what the plate shows.
+    `prior` float32 (T, h, w) are masks from elsewhere: they decide where the background was never seen, and count with
+    `prior_trust` everywhere else.
     """
-    height, width = frames.shape[1:3]
-
     def mask(t: int) -> np.ndarray:
-        shown, seen = view(plate, t, width, height)
-        if shade is not None:
-            shown = shaded(shown, shade)
+        shown, seen = look(t)
         evidence = residual_evidence(frames[t], shown, seen)
         belief = (prior[t] > 0.5).astype(np.float32)
         hint = 0.12 * evidence.unseen + prior_trust * (1 - evidence.unseen)

@@ -5,6 +5,7 @@ It knows nothing of drawings or full-size pictures."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,13 +16,14 @@ from ..motion import Motion, refine_motion
 from ..parallel import map_ordered
 from ..report import Report
 from .evidence import background_weights, motion_masks, residual_masks
-from .plate import Plate, build_plate, canvas_of_plane
-from .shade import find_shade
+from .planes import cleared, find_planes
+from .planes_backdrop import Backdrop, FarPlane, build_backdrop
+from .shade import find_shade, under
 from .split import split_sprites
 
 __all__ = ["Layers", "find_layers", "plate_weights"]
 
-ROUNDS = 2                 # of plate and masks; a third changed the overlap on the shared clips by less than .001
+ROUNDS = 3                 # of plates and masks: to find the planes, to clean their plates, to be believed
 DUST, DUST_SHARE = 1e-4, 0.004   # smallest part, of the frame's area and of the largest part's
 GAP = 0.06                 # of the short side: gaps in a sprite up to twice this wide are closed before the plate is built
 LABEL_TRUST = 0.1          # what a label of the split is worth against the difference to the plate
@@ -30,17 +32,22 @@ SHARE_TRUST = 0.05
 
 @dataclass(frozen=True)
 class Layers:
-    """`alphas` uint8 (K - 1, T, h, w): soft masks of the sprites before the background, back to front; the background's `camera`,
-    and its `shade` float32 (h, w, 3), gray levels that stay with the frame."""
+    """`alphas` uint8 (K - 1, T, h, w): soft masks of the sprites before the background, back to front.  Of the background: the
+    `camera`, the far `planes` behind the one it was measured on, the `backdrop` that they make at analysis size, and the
+    `shade` float32 (h, w, 3), gray levels that stay with the frame."""
     alphas: np.ndarray
     camera: Motion
+    planes: tuple[FarPlane, ...]
+    backdrop: Backdrop
     shade: np.ndarray
 
 
 def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int | None, report: Report) -> Layers:
     """Split RGB frames uint8 (T, h, w, 3) into `sprites` (the background included; None = find out)."""
+    nothing = np.zeros(frames.shape[:3], np.float32)
     if sprites == 1 or len(frames) < 2:
-        return Layers(np.zeros((0, *frames.shape[:3]), np.uint8), camera, np.zeros(frames.shape[1:], np.float32))
+        backdrop = _backdrop(frames, camera, nothing, ())
+        return Layers(np.zeros((0, *nothing.shape), np.uint8), camera, (), backdrop, np.zeros(frames.shape[1:], np.float32))
     labels = None
     if sprites != 2 or camera.static:
         split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, report=report)
@@ -49,23 +56,33 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
     else:
         prior = motion_masks(frames, camera.homographies)
     camera = refine_motion(frames, camera, weights=background_weights(prior), report=report)
-    foreground, shade = _foreground(frames, camera, prior, LABEL_TRUST if labels is not None else 0.0, report)
-    if labels is None or labels.max() < 2:
-        return Layers(_to_bytes(foreground)[None], camera, shade)
-    return Layers(_shared_out(frames, foreground, labels), camera, shade)
+    trust = LABEL_TRUST if labels is not None else 0.0
+    foreground, planes, backdrop, shade = _foreground(frames, camera, prior, trust, report)
+    alphas = _to_bytes(foreground)[None] if labels is None or labels.max() < 2 else _shared_out(frames, foreground, labels)
+    return Layers(alphas, camera, planes, backdrop, shade)
 
 
-def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: float, report: Report) -> tuple[np.ndarray, np.ndarray]:
-    """The union of the sprites, float32 (T, h, w), and the shade, float32 (h, w, 3)."""
-    masks, shade = prior, np.zeros(frames.shape[1:], np.float32)
-    report.stage("masks", ROUNDS)
-    for _ in range(ROUNDS):
-        plate = _plate(frames, camera, masks)
+def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: float,
+                report: Report) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray]:
+    """The union of the sprites, float32 (T, h, w); the background's far planes and all its plates; the shade, float32 (h, w, 3)."""
+    height, width = frames.shape[1:3]
+    masks, planes, shade = prior, (), np.zeros(frames.shape[1:], np.float32)
+    for turn in range(ROUNDS):
+        backdrop = _backdrop(frames, camera, cleared(masks, camera.homographies, planes) if turn == 1 else masks, planes)
+        look = partial(backdrop.view, width=width, height=height)
         if not camera.static:
-            shade = find_shade(frames, plate, masks)
-        masks = residual_masks(frames, plate, prior, shade=shade, prior_trust=trust)
-        report.step()
-    return np.stack(list(map_ordered(_without_dust, masks))), shade
+            shade = find_shade(frames, look, masks)
+        masks = residual_masks(frames, under(look, shade), prior, prior_trust=trust)
+        if turn == 1 and not planes:
+            break
+        if turn == 0 and not camera.static:
+            planes = find_planes(frames, masks, camera.homographies, backdrop.plates[-1], report=report)
+    return np.stack(list(map_ordered(_without_dust, masks))), planes, backdrop, shade
+
+
+def _backdrop(frames: np.ndarray, camera: Motion, masks: np.ndarray, planes: tuple[FarPlane, ...]) -> Backdrop:
+    weights = plate_weights(masks, static=camera.static)
+    return build_backdrop(frames.__getitem__, weights.__getitem__, camera.homographies, planes, size=frames.shape[2:0:-1])
 
 
 def _without_dust(mask: np.ndarray) -> np.ndarray:
@@ -77,12 +94,6 @@ def _without_dust(mask: np.ndarray) -> np.ndarray:
     kept = (areas >= least)[labels] & (labels > 0)
     near = cv2.dilate(kept.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
     return np.where(near, mask, 0).astype(np.float32)
-
-
-def _plate(frames: np.ndarray, camera: Motion, masks: np.ndarray) -> Plate:
-    weights = plate_weights(masks, static=camera.static)
-    canvas = canvas_of_plane(camera.homographies, frames.shape[2], frames.shape[1])
-    return build_plate(frames.__getitem__, weights.__getitem__, canvas)
 
 
 def plate_weights(masks: np.ndarray, *, static: bool) -> np.ndarray:

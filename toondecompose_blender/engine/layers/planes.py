@@ -31,6 +31,7 @@ LEAST_GAIN = 0.1           # of what is left unexplained, that one more plane mu
 FRACTION_STEP = 0.05       # further from the vote than this a measured fraction is not believed
 GROWTH = 9                 # px at 360 lines around an opening in which the first masks are not believed
 FIRST_LOOK, LAST_LOOK = 0.25, 0.5  # least shares for an opening, on mixed plates and on clean ones; a sprite that stays has .12
+OUTSIDE = 0.4              # of a part of the foreground lies before the near plane: then all of it is a sprite
 ROUNDS = 2                 # of plates and openings
 
 
@@ -74,10 +75,20 @@ def cleared(foreground: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlan
     canvas, solid = canvas_of_plane(camera, width, height), 255 - _grown(planes[-1].opening, width, height)
 
     def kept(t: int) -> np.ndarray:
-        shown = warp_to(solid, canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE)
-        return foreground[t] * (shown.astype(np.float32) / 255)
+        shown = warp_to(solid, canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE).astype(np.float32) / 255
+        return foreground[t] * np.maximum(shown, _reaching_out(foreground[t], shown))
 
     return np.stack(list(map_ordered(kept, range(len(foreground)))))
+
+
+def _reaching_out(mask: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """Parts of a mask that lie to a good share before the near plane, bool (h, w): a sprite whose head stands against the sky."""
+    count, labels = cv2.connectedComponents((mask > 0.5).astype(np.uint8))
+    areas = np.bincount(labels.ravel(), minlength=count)
+    outside = np.bincount(labels.ravel(), solid.ravel(), count)
+    reaching = outside > OUTSIDE * areas
+    reaching[0] = False
+    return reaching[labels]
 
 
 def _grown(opening: np.ndarray, width: int, height: int) -> np.ndarray:

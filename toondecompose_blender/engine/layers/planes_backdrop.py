@@ -16,6 +16,9 @@ from .plate import Canvas, Plate, build_plate, canvas_of_plane, view
 __all__ = ["FarPlane", "Backdrop", "build_backdrop", "plane_canvases", "plane_weights", "visibility"]
 
 
+EDGE = 4                   # px at 360 lines on both sides of an opening's outline, as far as it is wrong on the published test clip
+
+
 @dataclass(frozen=True)
 class FarPlane:
     """A plane behind the one the camera's motion was measured on.
@@ -36,15 +39,22 @@ class Backdrop:
     openings: tuple[np.ndarray, ...]
 
     def view(self, t: int, width: int, height: int, *, interpolation: int = cv2.INTER_CUBIC) -> tuple[np.ndarray, np.ndarray]:
-        """What frame t shows of the background: colors uint8 (height, width, 3), and where they were seen, bool (height, width)."""
+        """What frame t shows of the background: colors uint8 (height, width, 3), and where they were seen, bool (height, width);
+        along the edge of an opening, where the planes mix, nothing counts as seen."""
         colors, seen = view(self.plates[0], t, width, height, interpolation=interpolation)
         for plate, opening in zip(self.plates[1:], self.openings, strict=True):
             near, near_seen = view(plate, t, width, height, interpolation=interpolation)
             open_here = warp_to(opening, plate.canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE)
             share = open_here[..., None].astype(np.float32) / 255
             colors = np.rint(near + (colors.astype(np.float32) - near) * share).astype(np.uint8)
-            seen = np.where(open_here > 127, seen, near_seen)
+            seen = np.where(open_here > 127, seen, near_seen) & ~_edge(open_here)
         return colors, seen
+
+
+def _edge(opening: np.ndarray) -> np.ndarray:
+    size = 2 * max(1, round(EDGE * min(opening.shape) / 360)) + 1
+    kernel = np.ones((size, size), np.uint8)
+    return cv2.dilate(opening, kernel) - cv2.erode(opening, kernel) > 64
 
 
 def build_backdrop(read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], camera: np.ndarray,

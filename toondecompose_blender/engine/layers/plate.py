@@ -15,7 +15,10 @@ from ...protocol import ClipError
 from ..geometry import corners, normalized, project, translation
 from ..parallel import map_ordered, worker_count
 
-__all__ = ["Canvas", "Plate", "canvas_of_plane", "build_plate", "view", "fill_unseen"]
+__all__ = ["Canvas", "Look", "Plate", "canvas_of_plane", "build_plate", "view", "fill_unseen"]
+
+# Frame number -> what the background looks like there, uint8 (H, W, 3), and where that is known, bool (H, W).
+Look = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
 CANDIDATES = 8             # colors tried as the mode, evenly in time; engine design S6
 VOTE_SIGMA = 8.0           # gray levels per channel; engine design S6

@@ -8,17 +8,18 @@ import cv2
 import numpy as np
 
 from ..parallel import map_ordered
-from .plate import Plate, view
+from .plate import Look
 
-__all__ = ["find_shade", "shaded"]
+__all__ = ["find_shade", "under"]
 
 CELL = 20          # px of the frame over which a difference is averaged before the median over time
 LARGEST = 16.0     # gray levels; more is a thing, not a shade
 FEWEST_SHARE = 0.3  # of the frames must have seen background in a cell
 
 
-def find_shade(frames: np.ndarray, plate: Plate, foreground: np.ndarray) -> np.ndarray:
-    """float32 (h, w, 3) gray levels: by how much frames uint8 (T, h, w, 3) are usually brighter than the plate at each place.
+def find_shade(frames: np.ndarray, look: Look, foreground: np.ndarray) -> np.ndarray:
+    """float32 (h, w, 3) gray levels: by how much frames uint8 (T, h, w, 3) are usually brighter than the
+    background that `look(t)` shows, at each place.
 
     `foreground` float32 (T, h, w) are soft masks of what is not the background.
     """
@@ -26,7 +27,7 @@ def find_shade(frames: np.ndarray, plate: Plate, foreground: np.ndarray) -> np.n
     grid = (max(2, width // CELL), max(2, height // CELL))
 
     def difference(t: int) -> np.ndarray:
-        shown, seen = view(plate, t, width, height)
+        shown, seen = look(t)
         weight = ((foreground[t] < 0.3) & seen).astype(np.float32)
         change = (frames[t].astype(np.float32) - shown) * weight[..., None]
         share = cv2.resize(weight, grid, interpolation=cv2.INTER_AREA)[..., None]
@@ -48,6 +49,9 @@ def _median(values: np.ndarray) -> np.ndarray:
     return np.where(count > 0, middle, 0)
 
 
-def shaded(background: np.ndarray, shade: np.ndarray) -> np.ndarray:
-    """A view of the background uint8 (h, w, 3) under the shade."""
-    return np.clip(np.rint(background + shade), 0, 255).astype(np.uint8)
+def under(look: Look, shade: np.ndarray) -> Look:
+    """The background as `look` shows it, under the shade."""
+    def darkened(t: int) -> tuple[np.ndarray, np.ndarray]:
+        shown, seen = look(t)
+        return np.clip(np.rint(shown + shade), 0, 255).astype(np.uint8), seen
+    return darkened

@@ -16,7 +16,8 @@ __all__ = ["Exposure", "Region", "find_region"]
 
 PRIOR_TRUST = 0.06      # what the mask found at analysis size is worth against the evidence at full size
 UNSEEN_TRUST = 0.12     # ... where the plate was never seen; engine design S7
-SMALLEST_PART = 0.02    # of the largest part's area; smaller ones are noise
+SMALLEST_PART = 0.012   # of the largest part's area; smaller ones are noise
+SMALLEST_CUT_PART = 0.06  # ... of parts that touch the frame's border, where the background is seen least
 LARGEST_HOLE = 0.01     # of the canvas; larger ones are real gaps
 HOLE_EVIDENCE = 0.02    # mean background evidence above which a gap stays open; engine design 3b.6
 EDGE_SIGHTS = 4         # exposures whose contrasts are looked at
@@ -45,7 +46,8 @@ def find_region(exposures: list[Exposure], *, scale: float) -> Region:
     value, confidence, background = _pooled(exposures)
     right, down = _bonds(exposures)
     soft = random_walk(value, confidence, right, down)
-    solid = _without_specks(soft > 0.5)
+    ends = ~np.logical_or.reduce([sight.visible for sight in exposures])
+    solid = _without_specks(soft > 0.5, cv2.dilate(ends.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
     solid = _without_pinholes(solid, background)
     soft = np.where(solid & (soft < 0.5), 1.0, soft)
     reach = cv2.dilate(solid.astype(np.uint8), np.ones((odd(9 * scale),) * 2, np.uint8)) > 0
@@ -87,13 +89,14 @@ def _bonds(exposures: list[Exposure]) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum.reduce([r for r, _ in looked_at]), np.maximum.reduce([d for _, d in looked_at])
 
 
-def _without_specks(mask: np.ndarray) -> np.ndarray:
+def _without_specks(mask: np.ndarray, border: np.ndarray) -> np.ndarray:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if count < 3:
         return mask
     areas = stats[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
-    return (areas > SMALLEST_PART * areas.max())[labels] & mask
+    least = np.where(np.bincount(labels[border], minlength=count) > 0, SMALLEST_CUT_PART, SMALLEST_PART)
+    return (areas >= least * areas.max())[labels] & mask
 
 
 def _without_pinholes(mask: np.ndarray, background: np.ndarray) -> np.ndarray:

@@ -11,8 +11,7 @@ import cv2
 import numpy as np
 
 from ..geometry import normalized
-from ..layers.plate import Canvas, Plate
-from ..layers.shade import shaded
+from ..layers.plate import Canvas, Look
 from ..parallel import map_ordered
 from .region import Exposure, find_region
 from .triangulation import Matte, solve_matte
@@ -35,13 +34,11 @@ class Behind:
 @dataclass(frozen=True)
 class Sighting:
     """Where a sprite can be seen: `read(t)` the full-size frame uint8 (H, W, 3); `mask(t)` its soft mask and `front(t)` the union
-    of those in front of it, uint8 (h, w) at analysis size; the `plate`; the `shade` float32 (h, w, 3) over it at analysis
-    size; solved sprites `behind`, back to front."""
+    of those in front of it, uint8 (h, w) at analysis size; `look(t)` the full-size background; solved sprites `behind`, back to front."""
     read: Callable[[int], np.ndarray]
     mask: Callable[[int], np.ndarray]
     front: Callable[[int], np.ndarray]
-    plate: Plate
-    shade: np.ndarray
+    look: Look
     behind: tuple[Behind, ...]
 
 
@@ -74,7 +71,6 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
     enlarged = to_canvas @ _enlargement(mask.shape, (height, width))
     inside = seen_from(np.ones((height, width), np.float32), to_canvas, cv2.INTER_LINEAR) > 0.999
     background, seen = _behind(sighting, canvas, t, to_canvas)
-    background = shaded(background, seen_from(sighting.shade, enlarged, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE))
     return Exposure(
         color=seen_from(frame, to_canvas, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE),
         background=background, seen=seen,
@@ -91,9 +87,9 @@ def _enlargement(small: tuple[int, int], large: tuple[int, int]) -> np.ndarray:
 def _behind(sighting: Sighting, canvas: Canvas, t: int, to_canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What lies behind the sprite in frame t, uint8 (h, w, 3) on its canvas, and where that is known, bool (h, w)."""
     size = (canvas.width, canvas.height)
-    to_here = normalized(to_canvas @ sighting.plate.canvas.homographies[t])
-    color = cv2.warpPerspective(sighting.plate.picture, to_here, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    seen = cv2.warpPerspective(sighting.plate.seen, to_here, size, flags=cv2.INTER_LINEAR) > 0.99
+    shown, known = sighting.look(t)
+    color = cv2.warpPerspective(shown, to_canvas, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.warpPerspective(known.astype(np.float32), to_canvas, size, flags=cv2.INTER_LINEAR) > 0.99
     for sprite in sighting.behind:
         if not sprite.exposure[t]:
             continue

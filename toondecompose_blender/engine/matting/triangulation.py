@@ -71,7 +71,8 @@ def _moments(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
     return color, background, covariance, variance, sights
 
 
-def _known_background_alpha(exposures: list[Exposure], region: Region, color: np.ndarray, background: np.ndarray, scale: float) -> np.ndarray:
+def _known_background_alpha(exposures: list[Exposure], region: Region, color: np.ndarray, background: np.ndarray,
+                            scale: float) -> np.ndarray:
     """In a band around the region's border: how far the color lies between the known background and the sure inside's color."""
     sure = cv2.erode((region.soft > 0.9).astype(np.uint8), _square(5 * scale)).astype(np.float32)
     if not sure.any():
