@@ -9,11 +9,11 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatPrope
 
 from .jobs.spec import MOST_SPRITES
 from .scene.editing import is_hidden, set_hidden
-from .scene.versions import path_options, sequencer_scene
+from .scene.versions import path_options, sequencer_scene, strip_range
 
 __all__ = [
     "CharacterSettings", "Settings", "JobStatus", "FindingStatus", "Status", "SOURCE_ICONS", "BUSY",
-    "spec_options", "active_strip", "works_on_strip", "refusal", "register", "unregister",
+    "spec_options", "active_strip", "shown_frames", "works_on_strip", "refusal", "register", "unregister",
 ]
 
 
@@ -159,6 +159,12 @@ def active_strip(context):
     """The strip that the sequencer's panels are about, or None."""
     editor = sequencer_scene(context).sequence_editor
     return editor.active_strip if editor else None
+
+
+def shown_frames(strip) -> tuple[int, int]:
+    """First and last frame of the scene in which a strip is shown."""
+    start, end = strip_range(strip)
+    return start, end - 1
 
 
 def works_on_strip(context) -> bool:

@@ -8,7 +8,7 @@ import bpy
 from bl_operators.presets import AddPresetBase
 from bl_ui.utils import PresetPanel
 
-from .properties import SOURCE_ICONS, active_strip, refusal, works_on_strip
+from .properties import SOURCE_ICONS, active_strip, refusal, shown_frames, works_on_strip
 from .ui_rows import big_button, icon, value_row, wrapped
 
 __all__ = ["SequencerPanel", "ViewPanel", "split", "draw_job", "register", "unregister"]
@@ -38,7 +38,8 @@ class TOON_PT_decompose_sequencer(SequencerPanel, bpy.types.Panel):
             value_row(layout, "Strip", "None")
         else:
             value_row(layout, "Strip", strip.name, SOURCE_ICONS[strip.type])
-            value_row(layout, "Frames", f"{strip.frame_final_start} \N{EN DASH} {strip.frame_final_end - 1}")
+            first, last = shown_frames(strip)
+            value_row(layout, "Frames", f"{first} \N{EN DASH} {last}")
         _draw_start(layout, context)
 
 

@@ -8,7 +8,7 @@ import bpy
 
 from .previews import icon_of
 from .properties import active_strip
-from .scene import drawings, palette, placement, retiming, strips, versions
+from .scene import drawings, palette, placement, retiming, strips
 from .scene.materials import color_group_of
 from .scene.sprites import JOB_ID, is_sprite, sprites_of
 from .ui_panel import SequencerPanel, ViewPanel, split

@@ -79,7 +79,7 @@ def add_strip(folder: Path, numbers: list[int], *, start: int = 11, missing: tup
     strip = strips.new_image(name="clip 'é'", filepath=str(folder / "frames" / f"f{numbers[0]}.png"), channel=1, frame_start=start)
     for number in numbers[1:]:
         strip.elements.append(f"f{number}.png")
-    strip.frame_final_end = start + len(numbers)
+    versions.set_strip_end(strip, start + len(numbers))
     scene.sequence_editor.active_strip = strip
     return strip
 
@@ -117,15 +117,16 @@ def test_a_press_on_a_strip_ends_in_a_scene_and_a_marked_strip(session, strip):
 
 def test_the_engine_gets_exactly_the_frames_between_the_handles(session, tmp_path):
     strip = add_strip(tmp_path, [3, 1, 4, 2, 5])
-    strip.frame_final_start += 1
-    strip.frame_final_end -= 1
+    start, end = versions.strip_range(strip)
+    versions.set_strip_start(strip, start + 1)
+    versions.set_strip_end(strip, end - 1)
     bpy.ops.toon.decompose()
     pictures = sorted(Path(only_job(session).spec.clip).iterdir())
     assert [path.resolve().name for path in pictures] == ["f1.png", "f4.png", "f2.png"]
 
 
 def test_a_strip_held_beyond_its_last_picture_repeats_it(session, strip):
-    strip.frame_final_end += 2
+    versions.set_strip_end(strip, versions.strip_range(strip)[1] + 2)
     bpy.ops.toon.decompose()
     pictures = sorted(Path(only_job(session).spec.clip).iterdir())
     assert [path.resolve().name for path in pictures] == ["f1.png", "f2.png", "f3.png", "f4.png", "f4.png", "f4.png"]

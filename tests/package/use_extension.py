@@ -36,7 +36,7 @@ def decompose(clip: str, patience: float) -> dict:
     strip = strips.new_image(name="run", filepath=os.path.join(clip, names[0]), channel=1, frame_start=5)
     for name in names[1:]:
         strip.elements.append(name)
-    strip.frame_final_end = strip.frame_final_start + len(names)
+    versions.set_strip_end(strip, 5 + len(names))
     scene.sequence_editor.active_strip = strip
     scene.toondecompose.sprites, scene.toondecompose.quality = "2", "DRAFT"
     pressed = bpy.ops.toon.decompose()

@@ -33,16 +33,17 @@ class Clip:
 
 def strip_clip(scene, strip) -> Clip:
     """What `strip` shows between its handles.  Raises `ClipError` (clip.missing) if files are gone."""
+    start, end = versions.strip_range(strip)
     if strip.type == "IMAGE":
-        frames = range(strip.frame_final_start, strip.frame_final_end)
-        shown = [strip.strip_elem_from_frame(frame) for frame in frames]
+        shown = [strip.strip_elem_from_frame(frame) for frame in range(start, end)]
         folder = bpy.path.abspath(strip.directory)
         return Clip(strip.name, pictures=_existing([os.path.join(folder, element.filename) for element in shown if element]))
     path = bpy.path.abspath(strip.filepath) if strip.type == "MOVIE" else ""
     if path and _plays_straight(scene, strip):
         _existing([path])
-        first = strip.frame_offset_start + strip.animation_offset_start + 1
-        return Clip(strip.name, path, (int(first), int(first) + strip.frame_final_duration - 1))
+        hidden, _, trimmed = versions.strip_offsets(strip)
+        first = hidden + trimmed + 1
+        return Clip(strip.name, path, (first, first + end - start - 1))
     return Clip(strip.name, rendered=strip.name)
 
 
@@ -70,8 +71,9 @@ def fill_folder(clip: Clip, scene, folder: Path) -> str:
 def _plays_straight(scene, strip) -> bool:
     """True if each frame of the scene shows the next frame of the movie, and none beyond its ends."""
     rate = scene.render.fps / scene.render.fps_base
-    return (abs(strip.fps - rate) < RATE_TOLERANCE and not len(strip.retiming_keys) and not strip.use_reverse_frames and strip.strobe == 1
-            and not strip.use_flip_x and not strip.use_flip_y and strip.frame_offset_start >= 0 and strip.frame_offset_end >= 0)
+    changed = len(strip.retiming_keys) or strip.use_reverse_frames or strip.strobe > 1 or strip.use_flip_x or strip.use_flip_y
+    before, after, _ = versions.strip_offsets(strip)
+    return not changed and abs(strip.fps - rate) < RATE_TOLERANCE and before >= 0 and after >= 0
 
 
 def _existing(paths: list[str]) -> tuple[str, ...]:
@@ -101,7 +103,8 @@ def _render_strip(scene, name: str, folder: Path) -> None:
             if other != chosen:
                 strips.remove(other)
         chosen.mute = False
-        copy.frame_start, copy.frame_end, copy.frame_step = chosen.frame_final_start, chosen.frame_final_end - 1, 1
+        start, end = versions.strip_range(chosen)
+        copy.frame_start, copy.frame_end, copy.frame_step = start, end - 1, 1
         copy.render.use_sequencer, copy.render.resolution_percentage, copy.render.use_file_extension = True, 100, True
         copy.view_settings.view_transform, copy.view_settings.look = "Standard", "None"
         versions.set_image_output(copy.render.image_settings, file_format="PNG", color_mode="RGB", color_depth="8")

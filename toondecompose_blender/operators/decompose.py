@@ -15,7 +15,7 @@ from ..jobs.spec import JobSpec, Origin
 from ..preferences import engine_home
 from ..properties import active_strip, refusal, spec_options, works_on_strip
 from ..protocol import ToonError
-from ..scene.versions import sequencer_scene
+from ..scene.versions import sequencer_scene, strip_range
 from . import session
 from .clips import Clip, file_clip, fill_folder, strip_clip
 
@@ -52,7 +52,7 @@ def start_strip(context) -> Job:
     """A job for what the active strip shows.  Raises `ToonError` before anything long is begun."""
     scene, strip = sequencer_scene(context), active_strip(context)
     refuse_without_engine()
-    origin = Origin(bpy.data.filepath, scene.name, strip.name, strip.frame_final_start)
+    origin = Origin(bpy.data.filepath, scene.name, strip.name, strip_range(strip)[0])
     return _submit(context, strip_clip(scene, strip), scene, origin)
 
 

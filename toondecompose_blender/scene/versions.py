@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import bpy
 
-__all__ = ["eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "set_strip_end", "sharpen_scene",
+__all__ = ["eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "strip_offsets", "set_strip_start", "set_strip_end", "sharpen_scene",
            "set_movie_output", "set_image_output",
            "sequencer_scene", "sequencer_edits", "modifier_input", "modifier_input_path", "set_modifier_input", "path_options"]
 
@@ -55,6 +55,18 @@ def strip_range(strip) -> tuple[int, int]:
     if hasattr(strip, "left_handle"):
         return strip.left_handle, strip.right_handle
     return strip.frame_final_start, strip.frame_final_end
+
+
+def strip_offsets(strip) -> tuple[int, int, int]:
+    """Frames of its content that a strip hides before its first and after its last (below 0: repeats), and those cut off its content."""
+    if hasattr(strip, "left_handle_offset"):
+        return int(strip.left_handle_offset), int(strip.right_handle_offset), int(strip.content_trim_start)
+    return int(strip.frame_offset_start), int(strip.frame_offset_end), int(strip.animation_offset_start)
+
+
+def set_strip_start(strip, start: int) -> None:
+    """Cut a strip so that `start` is its first frame."""
+    setattr(strip, "left_handle" if hasattr(strip, "left_handle") else "frame_final_start", start)
 
 
 def set_strip_end(strip, end: int) -> None:
