@@ -16,7 +16,7 @@ __all__ = ["Exposure", "Region", "find_region"]
 
 PRIOR_TRUST = 0.06      # what the mask found at analysis size is worth against the evidence at full size
 UNSEEN_TRUST = 0.12     # ... where the plate was never seen; engine design S7
-SMALLEST_PART = 0.012   # of the largest part's area; smaller ones are noise
+SMALLEST_PART = 0.02    # of the largest part's area; smaller ones are noise
 SMALLEST_CUT_PART = 0.06  # ... of parts that touch the frame's border, where the background is seen least
 LARGEST_HOLE = 0.01     # of the canvas; larger ones are real gaps
 HOLE_EVIDENCE = 0.02    # mean background evidence above which a gap stays open; engine design 3b.6
