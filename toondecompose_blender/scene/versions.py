@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 import bpy
 
-__all__ = ["eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "strip_offsets", "set_strip_start", "set_strip_end", "sharpen_scene",
-           "set_movie_output", "set_image_output",
-           "sequencer_scene", "sequencer_edits", "modifier_input", "modifier_input_path", "set_modifier_input", "path_options"]
+__all__ = [
+    "eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "strip_offsets", "set_strip_start",
+    "set_strip_end", "sharpen_scene", "set_movie_output", "set_image_output", "sequencer_scene", "sequencer_edits", "modifier_input",
+    "modifier_input_path", "set_modifier_input", "path_options",
+]
 
 
 def eevee_engine() -> str:
