@@ -12,6 +12,7 @@ import torch
 
 from ...protocol import CharacterError
 from .checkpoints import check_folder, load_network
+from .memory import keep_freed_memory
 from .networks import DECODER, DETECTOR, ENCODER, SHADER, STRIDE, normalized
 
 __all__ = ["Renderer", "StudiedSheet", "load_renderer", "premultiplied"]
@@ -104,5 +105,9 @@ def load_renderer(folder: Path | str, *, device: str | torch.device = "cpu") -> 
     Raises `CharacterError`: character.weights_missing, .weights_unreadable, .weights_wrong, .weights_later.
     """
     check_folder(Path(folder))
+    if torch.device(device).type == "cpu":
+        keep_freed_memory()
     names = (DECODER, DETECTOR, ENCODER, SHADER)  # the smallest first: a wrong folder shows early
-    return Renderer({name: load_network(Path(folder), name, device=device) for name in names}, device)
+    networks = {name: load_network(Path(folder), name, device=device) for name in names}
+    networks[SHADER].settle()
+    return Renderer(networks, device)

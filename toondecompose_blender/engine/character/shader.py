@@ -13,6 +13,7 @@ from torch.nn import functional as F
 __all__ = ["Shader", "warp"]
 
 WIDTH = 224
+LAYOUT = torch.channels_last  # in which transposed convolutions and resizes work without copying (measured on the CPU)
 FLOW_GROUPS = 16  # a message moves in 16 groups of channels, each with a flow of its own
 TARGET = (512, 256, 128, 64, 64, 0)  # channels of the pose encoder's features per level; level 5 has none
 REFERENCE = (2048, 1024, 512, 256, 64, 0)  # channels of the sheet's features per level
@@ -31,10 +32,6 @@ def warp(picture: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
 
 def _resize(x: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return x if x.shape[-2:] == size else F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-
-
-def _resize_flow(flow: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    return _resize(flow, size) * (size[0] / flow.shape[-2])
 
 
 def _warp_groups(message: torch.Tensor, flows: torch.Tensor) -> torch.Tensor:
@@ -61,16 +58,18 @@ class Block(nn.Module):
         self.conv_last = nn.Sequential(nn.ConvTranspose2d(WIDTH, WIDTH, 4, 2, 1), nn.PReLU(WIDTH),
                                        nn.ConvTranspose2d(WIDTH, sum(self.parts), 4, 2, 1))
 
-    def forward(self, parts: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-        """Flow, message, message flows, local message, local flows and masks (0..1) at the size of the `parts`.
+    def forward(self, parts: list[torch.Tensor]) -> torch.Tensor:
+        """Flow, message, message flows, local message, local flows and masks (0..1), as `self.parts` divides the channels.
 
-        The parts, in the published order of channels, have a batch of all views, or of one where all views share them.
+        The inputs, in the published order of channels, have a batch of all views, or of one where all views share them.
         """
         x = self.conv0[1:](self._first(parts))
         for block in self.convblocks:
             x = block(x) + x
-        *rest, mask = self.conv_last(x).split(self.parts, 1)
-        return (*rest, torch.sigmoid(mask))
+        outputs = self.conv_last(x.contiguous(memory_format=LAYOUT))
+        masks = outputs[:, -self.parts[-1]:]
+        masks.copy_(torch.sigmoid(masks.contiguous(memory_format=LAYOUT)))
+        return outputs
 
 
     def _first(self, parts: list[torch.Tensor]) -> torch.Tensor:
@@ -111,13 +110,23 @@ class Shader(nn.Module):
         super().__init__()
         self.decoder_blocks = nn.ModuleList(Block(level) for level in range(6))
 
+    def settle(self) -> Shader:
+        """Lay the loaded weights out as inference reads them; saves a copy a frame."""
+        for block in self.decoder_blocks:
+            block.conv_last.to(memory_format=LAYOUT)
+        return self
+
     def forward(self, references: torch.Tensor, features: list[torch.Tensor], target: list[torch.Tensor]) -> torch.Tensor:
         """`references` (V, 4, S, S), their `features` and the pose's (`target`, batch 1), each deep to shallow."""
         state = self._start(references, features[0])
         for level, block in enumerate(self.decoder_blocks):
             outputs = block(state.inputs(target[level] if level < 5 else None))
+            outputs[:, :2] += state.flow
             feature = features[level + 1] if level < 4 else None
-            state = self._join(state, outputs, references, feature)
+            size = tuple((references if feature is None else feature).shape[-2:])
+            factor = size[0] / outputs.shape[-2]
+            # One resize for all: slice by slice, each would first be copied.
+            state = self._join(_resize(outputs, size).split(block.parts, 1), factor, references, feature)
         return state.message
 
     @staticmethod
@@ -127,15 +136,14 @@ class Shader(nn.Module):
         return _State(still, small, feature, None, still, small, None)
 
     @staticmethod
-    def _join(state: _State, outputs: tuple[torch.Tensor, ...], references: torch.Tensor, feature: torch.Tensor | None) -> _State:
-        flow, message, message_flow, local, local_flow, mask = outputs
-        size = tuple((references if feature is None else feature).shape[-2:])
-        flow = _resize_flow(flow + state.flow, size)
-        message = _warp_groups(_resize(message, size), _resize_flow(message_flow, size))
+    def _join(outputs: tuple[torch.Tensor, ...], factor: float, references: torch.Tensor, feature: torch.Tensor | None) -> _State:
+        """The state after a level from its resized outputs; lengths of flows grow by `factor` with their pictures."""
+        flow, message, message_flow, local, local_flow, mask = (part.contiguous() for part in outputs)
+        flow = flow * factor
+        message = _warp_groups(message, message_flow * factor)
         if local.shape[1]:
-            local = _warp_groups(_resize(local, size), _resize_flow(local_flow, size))
-        reference = warp(_resize(references, size), flow)
-        mask = _resize(mask, size)
+            local = _warp_groups(local, local_flow * factor)
+        reference = warp(_resize(references, tuple(flow.shape[-2:])), flow)
         weight = mask * torch.softmax(mask, 0)
         return _State(flow, reference, None if feature is None else warp(feature, flow), local,
                       (weight[:, :1] * flow).sum(0, keepdim=True), (weight[:, :1] * reference).sum(0, keepdim=True),
