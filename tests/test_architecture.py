@@ -33,7 +33,8 @@ ALLOWED = {
     "operators": ({"operators", "jobs", "scene", "properties", "preferences", "previews", "protocol"}, BLENDER),
     "ui_panel": ({"ui_panel", "ui_rows", "properties"}, BLENDER),
     "ui_sprites": ({"ui_sprites", "ui_panel", "ui_rows", "previews", "properties", "scene"}, BLENDER),
-    "command": ({"command", "operators", "preferences", "scene", "jobs", "properties", "protocol"}, BLENDER),
+    "command_engine": ({"operators", "preferences", "scene", "jobs", "protocol"}, BLENDER),
+    "command": ({"command", "command_engine", "operators", "preferences", "scene", "jobs", "properties", "protocol"}, BLENDER),
     "__init__": (set(), {"bpy"}),
 }
 

@@ -16,6 +16,7 @@ from typing import TextIO
 
 import bpy
 
+from .command_engine import add_engine_commands
 from .protocol import SceneError, SettingsError, ToonError
 from .scene import rendering
 from .scene.baking import BAKES
@@ -62,7 +63,8 @@ def unregister() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="toondecompose", description="Import a result into Blender, and render it again.")
-    commands = parser.add_subparsers(required=True, metavar="import|render")
+    commands = parser.add_subparsers(required=True, metavar="decompose|import|render|doctor")
+    add_engine_commands(commands)
     build = commands.add_parser("import", help="make a .blend of a result folder")
     build.add_argument("result", type=Path, metavar="RESULT", help="folder that holds a decomposition.json")
     build.add_argument("--blend", type=Path, required=True, metavar="FILE", help=".blend file to write; an older one is kept as .blend1")

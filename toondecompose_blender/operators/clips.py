@@ -60,6 +60,7 @@ def fill_folder(clip: Clip, scene, folder: Path) -> str:
     if clip.path:
         return clip.path
     made = folder / CLIP_FOLDER
+    shutil.rmtree(made, ignore_errors=True)
     made.mkdir()
     if clip.rendered:
         _render_strip(scene, clip.rendered, made)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands that run the engine: decompose and doctor, with the engine's own progress on the terminal and its exit code.
+It must not know what the engine computes; without a clip, the open file's active strip is decomposed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+from pathlib import Path
+
+import bpy
+
+from .jobs.environment import EngineHome, child_environment
+from .jobs.spec import DEVICES, FLOWS, PRESETS, JobSpec, engine_arguments
+from .jobs.store import folder_error
+from .operators.clips import fill_folder, strip_clip
+from .preferences import engine_home
+from .protocol import ClipError
+from .scene.versions import sequencer_scene
+
+__all__ = ["add_engine_commands"]
+
+
+def add_engine_commands(commands: argparse._SubParsersAction) -> None:
+    """Add decompose and doctor to the command line."""
+    decompose = commands.add_parser("decompose", help="split a clip, or the open file's active strip, into sprites")
+    decompose.add_argument("clip", nargs="?", type=Path, metavar="CLIP", help="folder of images or a movie (default: the active strip)")
+    decompose.add_argument("--out", type=Path, required=True, metavar="RESULT", help="folder for the result; the same again resumes")
+    decompose.add_argument("--sprites", default="auto", metavar="N", help="how many, the background included, or auto (default)")
+    decompose.add_argument("--preset", choices=PRESETS, default="standard")
+    decompose.add_argument("--device", choices=DEVICES, default="auto")
+    decompose.add_argument("--flow", choices=FLOWS[1:], default="")
+    decompose.add_argument("--size", type=int, metavar="LINES", help="lines of the analysis (default: the preset's)")
+    decompose.add_argument("--seed", type=int, default=0)
+    decompose.set_defaults(run=_decompose)
+    doctor = commands.add_parser("doctor", help="say what the engine has, what it runs on, and what is wrong")
+    doctor.add_argument("--json", action="store_true")
+    doctor.set_defaults(run=lambda options: _run(engine_home(), ["doctor", *(["--json"] if options.json else [])]))
+
+
+def _decompose(options: argparse.Namespace) -> int:
+    home, out = engine_home(), options.out.absolute()
+    path, frames, name = (str(options.clip.absolute()), None, options.clip.name) if options.clip else _active_strip(out)
+    sprites = None if options.sprites == "auto" else int(options.sprites) if options.sprites.isdigit() else 0
+    spec = JobSpec(clip=path, name=name, frames=frames, sprites=sprites, preset=options.preset, device=options.device, flow=options.flow,
+                   size=options.size, seed=options.seed)
+    return _run(home, [word for word in engine_arguments(spec, out) if word != "--json"])
+
+
+def _active_strip(out: Path) -> tuple[str, tuple[int, int] | None, str]:
+    """Path, frames and name of what the sequencer's active strip shows; links and rendered pictures go below `out`."""
+    scene = sequencer_scene(bpy.context)
+    strip = scene.sequence_editor.active_strip if scene.sequence_editor else None
+    if strip is None:
+        raise ClipError("clip.none", "There is no clip and no active strip.", "Name a clip, or open a file with an active strip.")
+    clip = strip_clip(scene, strip)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return fill_folder(clip, scene, out), clip.frames, clip.name
+    except OSError as cause:
+        raise folder_error(out, cause) from cause
+
+
+def _run(home: EngineHome, arguments: list[str]) -> int:
+    """The engine in the foreground: it has the terminal, hears Ctrl-C itself, and its exit code is ours."""
+    with subprocess.Popen(home.command(arguments), env={**child_environment(home.root), "PYTHONUTF8": "1"}, cwd=os.getcwd()) as engine:
+        while True:
+            try:
+                return engine.wait()
+            except KeyboardInterrupt:
+                continue        # the engine got it too, and is about to stop
