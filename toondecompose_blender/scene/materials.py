@@ -3,9 +3,9 @@
 It must not know geometry, nor who decides which drawing it is: `timing` drives that.
 
 Between texels, Blender interpolates byte images of straight alpha and no color space as four independent channels: color is
-not weighted by alpha, and both fade to zero outside of the canvas.  Measured in Cycles and EEVEE against float64: 87 dB so,
-74 dB if color is premultiplied before and divided after.  A recomposition that wants to match has to do the same: warp RGB
-and A bilinearly as they are stored, zero outside, then cover in display values.
+not weighted by alpha, and both fade to zero outside of the canvas.  Measured on four decomposed clips against a bilinear warp
+in float: 85 to 95 dB so, 56 to 63 dB if color is premultiplied before the lookup.  A recomposition that wants to match has to
+do the same: warp RGB and A as they are stored, zero outside, multiply, then cover in display values.
 """
 
 from __future__ import annotations
