@@ -55,6 +55,8 @@ class Session:
         for job, message in self.queue.tick(POLL_SECONDS):
             if isinstance(message, Done):
                 self.finished.add(job.id)
+            if is_last(message):
+                mirror_store(self.queue.store)
         self._hear_installer()
         self._import_finished()
         mirror_jobs(self.queue.jobs.values())

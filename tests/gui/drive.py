@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside a real Blender window: an artist's way from the zip to retimed sprites, with a picture of each step.
+Environment: EXTENSION_ZIP, OUT (pictures), BIND (holds frames/ and py/, the engine's interpreter), GUI_SIZE."""
+
+import glob
+import json
+import os
+import subprocess
+import time
+import traceback
+
+import bpy
+
+OUT, BIND = os.environ["OUT"], os.environ["BIND"]
+FRAMES = os.path.join(BIND, "frames")
+WIDTH, HEIGHT = map(int, os.environ["GUI_SIZE"].split("x"))
+MODULE = "bl_ext.user_default.toondecompose"
+SEEN: dict = {}
+
+os.environ["TOONDECOMPOSE_ENGINE"] = os.path.join(BIND, "py", "bin", "python3.11")
+os.environ["LD_LIBRARY_PATH"] = os.path.join(BIND, "py", "lib")
+os.environ["TOONDECOMPOSE_HOME"] = os.path.join(BIND, "home")
+
+
+def window():
+    return bpy.context.window_manager.windows[0]
+
+
+def area(kind, view_type=None):
+    found = (a for a in window().screen.areas if a.type == kind and view_type in (None, getattr(a.spaces.active, "view_type", None)))
+    return next(found)
+
+
+def override(of_area, region="WINDOW"):
+    chosen = next(r for r in of_area.regions if r.type == region)
+    return bpy.context.temp_override(window=window(), screen=window().screen, area=of_area, region=chosen)
+
+
+def picture(name):
+    subprocess.run(["import", "-window", "root", f"{OUT}/{name}.png"], check=True)
+
+
+def click(of_area, x, from_top):
+    """Click in an area's sidebar: `x` 0..1 of its width, `from_top` in units below its upper edge."""
+    sidebar = next(r for r in of_area.regions if r.type == "UI")
+    scale = bpy.context.preferences.system.ui_scale
+    left, low = sidebar.x + sidebar.width * x, sidebar.y + sidebar.height - from_top * scale
+    subprocess.Popen(["xdotool", "mousemove", str(int(left)), str(int(HEIGHT - low)), "sleep", "0.3", "click", "1"])
+
+
+def show_sidebar(of_area):
+    of_area.spaces.active.show_region_ui = True
+
+
+def choose_tab(of_area):
+    next(r for r in of_area.regions if r.type == "UI").active_panel_category = "Toon"
+    of_area.tag_redraw()
+
+
+def status():
+    return bpy.context.window_manager.toondecompose
+
+
+def job_states():
+    return [(job.status, job.stage, round(job.fraction, 2), job.message) for job in status().jobs]
+
+
+def steps():
+    """Each yielded number is how many seconds the window gets before the next step."""
+    package = os.environ["EXTENSION_ZIP"]
+    bpy.ops.extensions.package_install_files(filepath=package, repo="user_default", enable_on_install=True, overwrite=True)
+    yield 2.0
+    template = [path for root in (bpy.utils.resource_path("SYSTEM"), "/usr/share/blender")
+                for path in glob.glob(f"{root}/**/Video_Editing/startup.blend", recursive=True)][0]
+    with bpy.context.temp_override(window=window()):
+        bpy.ops.workspace.append_activate(idname="Video Editing", filepath=template)
+    yield 1.0
+    scene = window().scene
+    if hasattr(window().workspace, "sequencer_scene"):
+        window().workspace.sequencer_scene = scene
+    editor = area("SEQUENCE_EDITOR", "SEQUENCER")
+    show_sidebar(editor)
+    yield 1.0
+    choose_tab(editor)
+    yield 1.0
+    picture("1_no_strip")
+    SEEN["engine"] = status().engine
+    names = sorted(os.listdir(FRAMES))
+    add = bpy.ops.sequencer.image_strip_add
+    still = {"move_strips": False} if "move_strips" in add.get_rna_type().properties else {}
+    with override(editor):
+        add(directory=FRAMES + "/", files=[{"name": name} for name in names], frame_start=1, channel=1, **still)
+        bpy.ops.sequencer.view_all()
+    scene.render.resolution_x, scene.render.resolution_y = 640, 360
+    next(iter(scene.sequence_editor.strips_all)).name = "runner"
+    scene.toondecompose.sprites, scene.toondecompose.quality = "2", "DRAFT"
+    yield 1.5
+    with override(area("SEQUENCE_EDITOR", "PREVIEW"), "PREVIEW"):
+        bpy.ops.sequencer.view_all_preview()
+    subprocess.run(["xdotool", "mousemove", "900", str(HEIGHT - 8)], check=True)
+    yield 2.0
+    picture("2_ready")
+    click(editor, 0.4, float(os.environ.get("DECOMPOSE_AT", 137)))
+    yield 3.0
+    picture("3_started")
+    SEEN["clicked"] = job_states()
+    if not status().jobs:
+        with override(editor):
+            bpy.ops.toon.decompose()
+    deadline = time.time() + 120
+    while not any(fraction > 0.3 for _, _, fraction, _ in job_states()) and time.time() < deadline:
+        yield 0.2
+    picture("4_running")
+    SEEN["running"] = job_states()
+    began = time.time()
+    bpy.ops.toon.cancel_job(job=status().jobs[0].name)
+    while job_states()[0][0] == "running" and time.time() < deadline:
+        yield 0.05
+    SEEN["cancelled_after"] = round(time.time() - began, 2)
+    yield 0.5
+    picture("5_stopped")
+    bpy.ops.toon.resume_job(job=status().jobs[0].name)
+    deadline = time.time() + 200
+    while status().jobs and job_states()[0][0] in ("running", "waiting", "ready") and time.time() < deadline:
+        yield 0.2
+    SEEN["after"] = job_states()
+    yield 1.5
+    picture("6_done")
+    with override(editor):
+        SEEN["edit"] = list(bpy.ops.toon.show_sprites())
+    yield 0.5
+    layout = next(w for w in bpy.data.workspaces if w.name == "Layout")
+    window().workspace = layout
+    yield 1.0
+    window().scene = next(s for s in bpy.data.scenes if any("toondecompose_sprite" in o for o in s.objects))
+    view = area("VIEW_3D")
+    show_sidebar(view)
+    view.spaces.active.shading.type = "MATERIAL"
+    with override(view):
+        bpy.ops.view3d.view_camera()
+    sprites = [o for o in window().scene.objects if "toondecompose_sprite" in o]
+    SEEN["sprites"] = [o.name for o in sprites]
+    front = max(sprites, key=lambda o: o.location.z)
+    status().sprite_index = window().scene.objects.find(front.name)
+    yield 1.0
+    choose_tab(view)
+    yield 60.0      # the first look compiles EEVEE's shaders, slowly without a graphics card
+    picture("7_sprites")
+    with override(view):
+        SEEN["hold"] = list(bpy.ops.toon.hold(step=2))
+        window().scene.frame_set(20)
+    front["color_2"] = (0.1, 0.7, 0.2)
+    front.update_tag()
+    yield 8.0
+    picture("8_retimed_recolored")
+    window().scene.render.filepath = os.path.join(OUT, "render", "")
+    window().scene.frame_end = 3
+    with override(view):
+        SEEN["render"] = list(bpy.ops.toon.render("EXEC_DEFAULT"))
+    SEEN["rendered"] = sorted(os.listdir(os.path.join(OUT, "render")))
+    yield 1.0
+    bpy.ops.toon.engine_setup()
+    yield 3.0
+    picture("9_preferences")
+
+
+def run():
+    script, due = steps(), [time.time() + 1.0]
+
+    def tick():
+        if time.time() >= due[0]:
+            try:
+                due[0] = time.time() + next(script)
+            except StopIteration:
+                finish(0)
+            except BaseException:
+                traceback.print_exc()
+                picture("failed")
+                finish(3)
+        return 0.05
+
+    bpy.app.timers.register(tick, first_interval=0.5)
+
+
+def finish(code):
+    with open(os.path.join(OUT, "seen.json"), "w", encoding="utf-8") as file:
+        json.dump(SEEN, file, indent=1)
+    os._exit(code)
+
+
+run()
