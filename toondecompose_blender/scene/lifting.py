@@ -18,6 +18,8 @@ __all__ = ["BORDER", "View", "edge_homographies", "corner_uv", "lifted", "depth_
 BORDER = 1.0
 """Transparent border around a canvas in px: bilinear lookup fades out within half a pixel, so one is enough."""
 
+# A plane seen edge-on reaches from the camera to infinity; nobody sees more of it than this range of depth.
+_DEPTHS = 1e4
 # Pixel centres are integers in OpenCV; in Blender integers are pixel edges.
 _TO_EDGES = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
 _TO_CENTRES = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1.0]])
@@ -63,7 +65,7 @@ def depth_ranges(homographies: np.ndarray, width: int, height: int, view: View) 
         if weights.size:
             nearest = min(nearest, float(weights.min() / middle))
             farthest = max(farthest, float(weights.max() / middle))
-    return nearest, farthest
+    return max(nearest, 1 / _DEPTHS), min(farthest, _DEPTHS)
 
 
 def visible_corners(homography: np.ndarray, width: int, height: int, view: View) -> np.ndarray:
