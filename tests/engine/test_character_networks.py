@@ -15,8 +15,11 @@ import torch
 from toondecompose_blender.engine.character import load_renderer
 from toondecompose_blender.engine.character.checkpoints import load_network
 from toondecompose_blender.engine.character.cropping import cut, cut_pose, put_back, tight_crop
+from toondecompose_blender.engine.character.drawing import Options, detect_poses, draw_character
 from toondecompose_blender.engine.character.networks import DECODER, NETWORKS
 from toondecompose_blender.engine.character.renderer import premultiplied
+from toondecompose_blender.engine.character.udp import read_pose, write_pose
+from toondecompose_blender.engine.pictures import read_picture, write_picture
 from toondecompose_blender.protocol import CharacterError
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "conr"
@@ -127,6 +130,55 @@ def test_crops_and_their_undo_equal_the_published_ones(case):
 
     picture = np.concatenate([cut((pose[..., :3] * 255).astype(np.uint8), crop, 128) / 255, small[..., 3:]], -1)
     assert np.abs(put_back(picture, crop)[..., [2, 1, 0, 3]].astype(int) - known[f"{case}_undo_bgra"]).max() <= 1
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two views and a pose that both are an oval; with recipe weights this proves wiring, not beauty."""
+    ys, xs = np.mgrid[0:140, 0:120]
+    oval = ((xs - 60) / 35) ** 2 + ((ys - 70) / 55) ** 2 < 1
+    for folder in ("sheet", "poses"):
+        (tmp_path / folder).mkdir()
+    for number in (1, 2):
+        color = np.dstack([xs * 2, ys, np.full(xs.shape, 60 * number), 255 * oval])
+        write_picture(tmp_path / "sheet" / f"{number}.png", color.clip(0, 255).astype(np.uint8))
+    pose = np.dstack([xs / 120, np.full(xs.shape, 0.3), 1 - ys / 140, np.ones(xs.shape)]) * oval[..., None]
+    write_pose(tmp_path / "poses" / "1.npz", pose)
+    return tmp_path
+
+
+def test_published_drawings_keep_the_published_arithmetic(folders, weights, renderer):
+    options = Options(published=True)
+    result = draw_character(folders / "sheet", folders / "poses", folders / "out", method="conr", weights=weights, size=128,
+                            options=options)
+    pictures = [read_picture(folders / "sheet" / name) for name in ("1.png", "2.png")]
+    crops = [tight_crop(picture[..., 3]) for picture in pictures]
+    views = np.stack([np.dstack([cut(premultiplied(picture), crop, 128), cut(picture[..., 3], crop, 128)])
+                      for picture, crop in zip(pictures, crops, strict=True)])
+    pose = read_pose(folders / "poses" / "1.npz")
+    crop = tight_crop((255 * pose[..., 3]).astype(np.uint8))
+    drawn = renderer.draw_pose(renderer.study(views, multiplied=True), cut_pose(pose, crop, 128))
+    expected = put_back(drawn.transpose(1, 2, 0), crop)
+    drawn = read_picture(folders / "out" / result.sprites[0].drawings[0])
+    assert np.abs(drawn.astype(int) - expected).max() <= 1
+
+
+def test_the_networks_draw_within_the_outline_with_every_switch_on(folders, weights):
+    write_pose(folders / "poses" / "2.npz", np.roll(read_pose(folders / "poses" / "1.npz"), 4, axis=1))
+    options = Options(previous=1, guide=True, smoothing=0.5, threshold=30, erosion=1, steady_crop=False)
+    result = draw_character(folders / "sheet", folders / "poses", folders / "out", method="conr", weights=weights, size=128,
+                            options=options)
+    drawn, pose = read_picture(folders / "out" / result.sprites[0].drawings[-1]), read_pose(folders / "poses" / "2.npz")
+    assert drawn.shape == (140, 120, 4) and set(np.unique(drawn[..., 3])) == {0, 255}
+    assert not drawn[..., 3][pose[..., 3] == 0].any()
+    assert result.settings["method"] == "conr" and len(result.sprites[0].drawings) == 2
+
+
+def test_detected_poses_can_be_read_back(folders, weights):
+    files = detect_poses(folders / "sheet", folders / "detected", weights=weights, size=128)
+    assert [file.name for file in files] == ["1.npz", "2.npz"]
+    pose = read_pose(files[0])
+    assert pose.shape == (140, 120, 4) and not pose[0].any()
 
 
 def test_views_are_free_of_order_and_joined_sheets_equal_whole_ones(renderer):

@@ -15,7 +15,8 @@ from ..device import resolve_device
 from ..parallel import map_ordered
 from ..report import Report, Silent
 from .checkpoints import check_folder
-from .cropping import Crop, cut, tight_crop
+from .cropping import Crop, tight_crop
+from .methods import cut_multiplied
 from .networks import STRIDE
 from .renderer import Renderer, load_renderer
 from .sheet import OPAQUE, cut_out, picture_files, read_picture
@@ -75,7 +76,7 @@ def _detected(renderer: Renderer, rgba: np.ndarray, size: int) -> np.ndarray:
     pose = np.zeros((*rgba.shape[:2], 4), np.float32)
     if crop is None:
         return pose
-    seen = renderer.detect(cut(rgba, crop, size)[None])[0].transpose(1, 2, 0).clip(0, 1)
+    seen = renderer.detect(cut_multiplied(rgba, crop, size)[None], multiplied=True)[0].transpose(1, 2, 0).clip(0, 1)
     pose[crop.window] = _at_size(seen, crop)[crop.inset]
     pose[..., 3] *= rgba[..., 3] > 0
     pose[..., :3] *= pose[..., 3:] > 0

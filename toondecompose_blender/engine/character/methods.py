@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..pictures import straight
 from .cropping import Crop, cut, cut_pose, put_back, tight_crop
 from .finishing import despeckled, enlarged, straight_color, thresholded
-from .renderer import Renderer, StudiedSheet
+from .renderer import Renderer, StudiedSheet, premultiplied
 from .sheet import View
 from .transfer import Painted, Painter
 
-__all__ = ["Options", "TransferMethod", "NetworkMethod", "detected_views", "occupancy"]
+__all__ = ["Options", "TransferMethod", "NetworkMethod", "detected_views", "cut_multiplied", "occupancy"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class NetworkMethod:
     def __init__(self, renderer: Renderer, views: Sequence[View], *, size: int, crop: Crop | None, options: Options,
                  painter: Painter | None = None):
         self._renderer, self._size, self._crop, self._options, self._painter = renderer, size, crop, options, painter
-        self._sheet = renderer.study(_square_views(views, size))
+        self._sheet = renderer.study(_square_views(views, size), multiplied=True)
         self._before: deque[StudiedSheet] = deque(maxlen=options.previous)
         self.sequential = True
 
@@ -77,7 +78,7 @@ class NetworkMethod:
         sheet = self._sheet.joined(*self._before, *self._guides(pose, crop))
         drawn = self._renderer.draw_pose(sheet, small).transpose(1, 2, 0)
         if self._options.previous:
-            self._before.append(self._renderer.study(_straight(drawn)[None]))
+            self._before.append(self._renderer.study((drawn * 255).astype(np.uint8)[None], multiplied=True))
         if self._options.published:
             rgba = put_back(drawn, crop)
         else:
@@ -87,7 +88,7 @@ class NetworkMethod:
     def _guides(self, pose: np.ndarray, crop: Crop) -> list[StudiedSheet]:
         if self._painter is None:
             return []
-        return [self._renderer.study(_cut_rgba(self._painter.paint(pose).rgba, crop, self._size)[None])]
+        return [self._renderer.study(cut_multiplied(self._painter.paint(pose).rgba, crop, self._size)[None], multiplied=True)]
 
 
 def detected_views(renderer: Renderer, views: Sequence[View], size: int) -> list[View]:
@@ -96,26 +97,18 @@ def detected_views(renderer: Renderer, views: Sequence[View], size: int) -> list
     if not unknown:
         return list(views)
     squares = _square_views(unknown, size)
-    poses = iter(renderer.detect(squares).transpose(0, 2, 3, 1).clip(0, 1))
-    rgba = iter(squares)
-    return [view if view.pose is not None else View(view.name, next(rgba), next(poses)) for view in views]
+    poses = iter(renderer.detect(squares, multiplied=True).transpose(0, 2, 3, 1).clip(0, 1))
+    pictures = (straight(square.astype(np.float32) / 255) for square in squares)
+    return [view if view.pose is not None else View(view.name, next(pictures), next(poses)) for view in views]
+
+
+def cut_multiplied(rgba: np.ndarray, crop: Crop, size: int) -> np.ndarray:
+    """The square of a straight picture uint8 (H, W, 4) at `size` px, color times alpha, in the published order of steps."""
+    return np.dstack([cut(premultiplied(rgba), crop, size), cut(rgba[..., 3], crop, size)])
 
 
 def _square_views(views: Sequence[View], size: int) -> np.ndarray:
-    return np.stack([_cut_rgba(view.rgba, tight_crop(view.rgba[..., 3]), size) for view in views])
-
-
-def _cut_rgba(rgba: np.ndarray, crop: Crop, size: int) -> np.ndarray:
-    """Straight RGBA at `size`; its color is mixed in premultiplied form, so that nothing bleeds in from transparent pixels."""
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    square = cut(np.dstack([rgba[..., :3] * alpha, rgba[..., 3].astype(np.float32)]), crop, size)
-    color = square[..., :3] / np.maximum(square[..., 3:] / 255, 1e-6)
-    return np.rint(np.dstack([np.where(square[..., 3:] > 0, color, 0).clip(0, 255), square[..., 3:]])).astype(np.uint8)
-
-
-def _straight(drawn: np.ndarray) -> np.ndarray:
-    color = drawn[..., :3] / np.maximum(drawn[..., 3:], 1e-6)
-    return np.rint(np.dstack([color, drawn[..., 3:]]).clip(0, 1) * 255).astype(np.uint8)
+    return np.stack([cut_multiplied(view.rgba, tight_crop(view.rgba[..., 3]), size) for view in views])
 
 
 def _full_size(drawn: np.ndarray, small: np.ndarray, pose: np.ndarray, crop: Crop) -> np.ndarray:

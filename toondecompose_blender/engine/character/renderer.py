@@ -59,16 +59,19 @@ class Renderer:
         return np.stack(drawn) if drawn else np.zeros((0, 4, studied.size, studied.size), np.float32)
 
     @torch.inference_mode()
-    def detect(self, sheet: np.ndarray) -> np.ndarray:
+    def detect(self, sheet: np.ndarray, *, multiplied: bool = False) -> np.ndarray:
         """Sheet uint8 (V, S, S, 4) -> landmarks and occupancy, float32 (V, 4, S, S), before the clamp to 0..1."""
-        color, _ = self._pictures(sheet)
+        color, _ = self._pictures(sheet, multiplied)
         detector = self._networks[DETECTOR]
         return detector.decode(detector.features(normalized(color))).cpu().numpy()
 
     @torch.inference_mode()
-    def study(self, sheet: np.ndarray) -> StudiedSheet:
-        """What the networks keep of a sheet, uint8 (V, S, S, 4), for any number of poses."""
-        color, alpha = self._pictures(sheet)
+    def study(self, sheet: np.ndarray, *, multiplied: bool = False) -> StudiedSheet:
+        """What the networks keep of a sheet, uint8 (V, S, S, 4), for any number of poses.
+
+        With `multiplied`, color has been multiplied by alpha already, as it must be before a picture is resized.
+        """
+        color, alpha = self._pictures(sheet, multiplied)
         features = self._networks[DETECTOR].features(normalized(color))
         # The published model multiplies the sheet's color by alpha a second time here; its training expects that.
         return StudiedSheet(torch.cat([color * alpha, alpha], 1), tuple(features))
@@ -85,7 +88,7 @@ class Renderer:
         message = self._networks[SHADER](studied.references, list(studied.features), target)
         return self._networks[DECODER](message)[0].cpu().numpy()
 
-    def _pictures(self, sheet: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    def _pictures(self, sheet: np.ndarray, multiplied: bool) -> tuple[torch.Tensor, torch.Tensor]:
         if sheet.ndim != 4 or sheet.dtype != np.uint8 or sheet.shape[-1] != 4 or not len(sheet):
             raise CharacterError("character.sheet", f"A sheet is uint8 (V, S, S, 4), not {sheet.dtype} {sheet.shape}.",
                                  "Crop the views first.")
@@ -96,7 +99,7 @@ class Renderer:
         def tensor(values: np.ndarray) -> torch.Tensor:
             return torch.from_numpy(np.ascontiguousarray(values)).to(self.device).permute(0, 3, 1, 2).to(torch.float32) / 255
 
-        return tensor(premultiplied(sheet)), tensor(sheet[..., 3:])
+        return tensor(sheet[..., :3] if multiplied else premultiplied(sheet)), tensor(sheet[..., 3:])
 
 
 def load_renderer(folder: Path | str, *, device: str | torch.device = "cpu") -> Renderer:
