@@ -151,6 +151,24 @@ def test_the_result_is_one_like_any_other(folders):
     assert all((folders / "out" / name).is_file() for name in result.files)
 
 
+def test_sheets_and_motions_of_other_numbers_are_refused(folders):
+    (folders / "sheet" / "poses.json").write_text('{"extent": [1, 2, 1]}')
+    with pytest.raises(CharacterError) as refusal:
+        draw_character(folders / "sheet", folders / "poses", folders / "out")
+    assert refusal.value.code == "character.poses_differ" and refusal.value.remedy
+    (folders / "poses" / "poses.json").write_text("{")
+    with pytest.raises(CharacterError) as refusal:
+        draw_character(folders / "sheet", folders / "poses", folders / "out")
+    assert refusal.value.code == "character.poses_note"
+
+
+def test_views_without_a_pose_are_told(folders):
+    (folders / "sheet" / "v90.npz").unlink()
+    listener = Listener()
+    draw_character(folders / "sheet", folders / "poses", folders / "out", report=listener)
+    assert [warning.split(":")[0] for warning in listener.warnings] == ["character.view_without_pose"]
+
+
 def test_a_background_becomes_a_sprite_behind(folders):
     write_picture(folders / "room.png", np.full((50, 200, 3), (10, 200, 30), np.uint8))
     result = draw_character(folders / "sheet", folders / "poses", folders / "out", background=folders / "room.png")

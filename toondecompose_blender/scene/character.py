@@ -90,8 +90,7 @@ def render_poses(scene: bpy.types.Scene, armature: bpy.types.Object, folder: Pat
     _camera(scene)
     folder.mkdir(parents=True, exist_ok=True)
     with _frame_kept(scene), PosePass(size, soft_edges=soft_edges) as stage:
-        extent = _prepare(stage, scene, armature, meshes, rest, convention)
-        _write_note(folder, convention, extent)
+        _write_note(folder, convention, *_prepare(stage, scene, armature, meshes, rest, convention))
         for frame in frames:
             scene.frame_set(frame)
             yield _render_into(folder / f"{frame:04d}.npz", stage, scene, meshes)
@@ -108,8 +107,7 @@ def render_view_pose(scene: bpy.types.Scene, armature: bpy.types.Object, path: P
     path.parent.mkdir(parents=True, exist_ok=True)
     with _frame_kept(scene), PosePass(size) as stage:
         frame = scene.frame_current
-        extent = _prepare(stage, scene, armature, meshes, rest, convention)
-        _write_note(path.parent, convention, extent)
+        _write_note(path.parent, convention, *_prepare(stage, scene, armature, meshes, rest, convention))
         scene.frame_set(frame if rest.frame is None or not at_rest else rest.frame)
         with _posed(armature, "REST" if at_rest and rest.frame is None else "POSE"):
             return _render_into(path, stage, scene, meshes)
@@ -131,8 +129,8 @@ def _camera(scene: bpy.types.Scene) -> None:
         raise SceneError("scene.character_camera", f"Scene {scene.name} has no camera.", "Add a camera that sees the character.")
 
 
-def _prepare(stage: PosePass, scene, armature, meshes, rest: RestPose, convention: Convention) -> np.ndarray:
-    """Give the stage every mesh with its numbers; returns the extent of the resting character in armature units."""
+def _prepare(stage: PosePass, scene, armature, meshes, rest: RestPose, convention: Convention) -> tuple[np.ndarray, np.ndarray]:
+    """Give the stage every mesh with its numbers; returns lowest corner and extent of the resting character in armature units."""
     if rest.frame is not None:
         if armature.animation_data is None or armature.animation_data.action is None:
             raise SceneError("scene.character_rest", f"{armature.name} has no action, so it has no pose at frame {rest.frame}.",
@@ -145,7 +143,7 @@ def _prepare(stage: PosePass, scene, armature, meshes, rest: RestPose, conventio
         low, extent = convention.bounds(np.concatenate(list(places.values())))
         for thing in meshes:
             stage.add(thing, depsgraph, convention.encode(places[thing.name], low, extent))
-    return extent
+    return low, extent
 
 
 def _places(thing: bpy.types.Object, depsgraph, inverse: Matrix) -> np.ndarray:
@@ -168,8 +166,9 @@ def _render_into(path: Path, stage: PosePass, scene: bpy.types.Scene, meshes: li
     return path
 
 
-def _write_note(folder: Path, convention: Convention, extent: np.ndarray) -> None:
-    note = {"extent": [round(float(value), 6) for value in extent], "gamma": convention.gamma, "mirror_axis": 0}
+def _write_note(folder: Path, convention: Convention, low: np.ndarray, extent: np.ndarray) -> None:
+    bounds = {"low": np.round(low, 4).tolist(), "extent": np.round(extent, 4).tolist()}
+    note = {**bounds, "axes": convention.axes, "flips": convention.flips, "gamma": convention.gamma}
     (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
 
 

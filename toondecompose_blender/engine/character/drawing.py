@@ -49,36 +49,43 @@ def draw_character(sheet: Path, poses: Path, out: Path, *, method: str = "transf
     device = resolve_device(device)
     _check(method, weights, size, needs_weights=method == "conr")
     files = pose_files(poses)
-    job = _Drawing(Path(out), files, read_sheet(sheet, report=report), method, size, device, options, report)
-    job.examine(poses)
+    job = _Drawing(Path(out), files, read_sheet(sheet, report=report), method, weights, size, device, options, report)
+    job.examine(poses, sheet)
     if background is not None:
         from ..clip import open_clip
         open_clip(background)  # so that an unreadable one is told now
-    drawn = job.draw(_key(sheet, weights, method, size, options, device), weights)
+    drawn = job.draw(fingerprint(_key(sheet, weights, method, size, options, device), job.extent, job.crop and asdict(job.crop)))
     return job.publish(drawn, background, fps)
 
 
 class _Drawing:
     """One job: its poses, its sheet and what is known of them."""
 
-    def __init__(self, out: Path, files: list[Path], views: tuple[View, ...], method: str, size: int, device: str,
-                 options: Options, report: Report):
-        self.out, self.files, self.views, self.method, self.size = out, files, views, method, size
+    def __init__(self, out: Path, files: list[Path], views: tuple[View, ...], method: str, weights: Path | None, size: int,
+                 device: str, options: Options, report: Report):
+        self.out, self.files, self.views, self.method, self.weights, self.size = out, files, views, method, weights, size
         self.device, self.options, self.report = device, options, report
         self.extent, self.crop, self.shape = PROPORTIONS, None, (0, 0)
 
-    def examine(self, poses: Path) -> None:
-        """Read every pose once: all are valid and of one size, and the square of the shot is known."""
-        note = Path(poses) / NOTE
-        try:
-            self.extent = tuple(map(float, json.loads(note.read_text(encoding="utf-8"))["extent"])) if note.is_file() else PROPORTIONS
-        except (ValueError, KeyError, TypeError) as cause:
-            raise CharacterError("character.poses_note", f"{note} is damaged.", "Render the poses again.") from cause
+    def examine(self, poses: Path, sheet: Path) -> None:
+        """Read every pose once: all are valid and of one size, numbered like the sheet's, and the square of the shot is known."""
+        note, of_sheet = _note(Path(poses)), _note(Path(sheet))
+        if note and of_sheet and note != of_sheet:
+            raise CharacterError("character.poses_differ", "The poses of the sheet and of the motion number the character differently.",
+                                 "Render both with the same meshes visible, the same A-pose and the same axes.")
+        self.extent = tuple((note or of_sheet or {"extent": PROPORTIONS})["extent"])
+        self._tell_of_views_without_pose()
         self.report.stage("Poses", len(self.files))
         self.crop = shot_crop(self._alphas())
         if self.crop is None:
             raise CharacterError("character.poses_empty", "No pose shows the character.",
                                  "Point the camera at the character and render the poses again.")
+
+    def _tell_of_views_without_pose(self) -> None:
+        unknown = [view.name for view in self.views if view.pose is None]
+        if self.method == "transfer" and self.weights is None and 0 < len(unknown) < len(self.views):
+            self.report.warn("character.view_without_pose", f"These views have no pose and are left out: {', '.join(unknown)}.",
+                             "Render their poses from the rig, or give the weights folder.")
 
     def _alphas(self) -> Iterator[np.ndarray]:
         for pose in read_poses(self.files):
@@ -86,7 +93,7 @@ class _Drawing:
             self.report.step()
             yield occupancy(pose)
 
-    def draw(self, key: str, weights: Path | None) -> list[tuple[Path, Path]]:
+    def draw(self, key: str) -> list[tuple[Path, Path]]:
         """A picture and a map of what was seen, for every pose; from the store where a rerun finds them."""
         store = self.out / STAGES_FOLDER / "frames"
         store.mkdir(parents=True, exist_ok=True)
@@ -100,11 +107,11 @@ class _Drawing:
         for _ in range(len(names) - len(missing)):
             self.report.step()
         if missing:
-            self._draw_missing(missing if not self.options.previous else dict(zip(names, self.files, strict=True)), weights)
+            self._draw_missing(missing if not self.options.previous else dict(zip(names, self.files, strict=True)))
         return names
 
-    def _draw_missing(self, missing: dict[tuple[Path, Path], Path], weights: Path | None) -> None:
-        artist = self._artist(weights)
+    def _draw_missing(self, missing: dict[tuple[Path, Path], Path]) -> None:
+        artist = self._artist()
 
         def drawn(item: tuple[tuple[Path, Path], Path]) -> tuple[tuple[Path, Path], Painted]:
             return item[0], artist.draw(read_pose(item[1]))
@@ -115,11 +122,11 @@ class _Drawing:
             write_picture(picture, painted.rgba)
             self.report.step()
 
-    def _artist(self, weights: Path | None) -> TransferMethod | NetworkMethod:
-        if self.method == "transfer" and (weights is None or all(view.pose is not None for view in self.views)):
+    def _artist(self) -> TransferMethod | NetworkMethod:
+        if self.method == "transfer" and (self.weights is None or all(view.pose is not None for view in self.views)):
             return TransferMethod(self.views, extent=self.extent, options=self.options)
         from .renderer import load_renderer
-        renderer = load_renderer(weights, device=self.device)
+        renderer = load_renderer(self.weights, device=self.device)
         if self.method == "transfer":
             return TransferMethod(detected_views(renderer, self.views, self.size), extent=self.extent, options=self.options)
         painter = Painter(detected_views(renderer, self.views, self.size), extent=self.extent) if self.options.guide else None
@@ -159,6 +166,16 @@ def _check(method: str, weights: Path | None, size: int, *, needs_weights: bool)
         check_folder(Path(weights))
     elif needs_weights:
         raise CharacterError("character.weights_missing", "CoNR needs its weights.", "Choose the weights folder, or the method Transfer.")
+
+
+def _note(folder: Path) -> dict | None:
+    """How the poses of a folder were normalized, if that was noted."""
+    path = folder / NOTE
+    try:
+        note = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        return note and {**note, "extent": [float(value) for value in note["extent"]]}
+    except (ValueError, KeyError, TypeError) as cause:
+        raise CharacterError("character.poses_note", f"{path} is damaged.", "Render the poses again.") from cause
 
 
 def _key(sheet: Path, weights: Path | None, method: str, size: int, options: Options, device: str) -> str:
