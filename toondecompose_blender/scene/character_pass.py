@@ -129,7 +129,8 @@ class PosePass:
 
     def _set_up_render(self) -> None:
         render, cycles = self._scene.render, self._scene.cycles
-        render.engine, render.film_transparent, render.use_persistent_data = "CYCLES", True, True
+        # No persistent data: it saves nothing here, and it would outlive the scene that it was made for.
+        render.engine, render.film_transparent, render.use_persistent_data = "CYCLES", True, False
         render.resolution_x, render.resolution_y, render.resolution_percentage = self._width, self._height, 100
         render.use_compositing = render.use_sequencer = render.use_motion_blur = False
         render.filter_size, render.dither_intensity = 0.01, 0
