@@ -45,7 +45,8 @@ def set_exact_rendering(scene) -> None:
     render.dither_intensity = 0.0
     render.filter_size = 0.01
     render.use_border = False
-    render.use_persistent_data = True
+    # Saves a tenth of the time, but 5.0.1 crashes now and then when a scene that was rendered so is removed.
+    render.use_persistent_data = False
     scene.eevee.taa_render_samples = 1
     versions.sharpen_scene(scene)
     if hasattr(scene, "cycles"):
