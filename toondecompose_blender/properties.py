@@ -13,7 +13,8 @@ from .scene.versions import path_options, sequencer_scene, strip_range
 
 __all__ = [
     "CharacterSettings", "Settings", "JobStatus", "FindingStatus", "Status", "SOURCE_ICONS", "BUSY",
-    "spec_options", "active_strip", "shown_frames", "works_on_strip", "refusal", "register", "unregister",
+    "spec_options", "active_strip", "shown_frames", "works_on_strip", "refusal",
+    "character_refusal", "register", "unregister",
 ]
 
 
@@ -71,9 +72,6 @@ class Settings(bpy.types.PropertyGroup):
     sprites: EnumProperty(name="Sprites", items=SPRITES, description="How many sprites to look for, the background included")
     quality: EnumProperty(name="Quality", items=QUALITIES, default="STANDARD", description="Speed against precision")
     filepath: StringProperty(name="Clip", subtype="FILE_PATH", options=path_options(), description="A movie, or one image of a sequence")
-    use_hints: BoolProperty(name="Hints", description="Help the engine with annotations or a mask; never required")
-    hint_annotations: BoolProperty(name="Annotations", default=True, description="Each annotation layer marks one sprite")
-    hint_mask: PointerProperty(name="Mask", type=bpy.types.Mask, description="Each mask layer marks one sprite")
     device: EnumProperty(name="Device", items=DEVICES, description="What computes")
     size: EnumProperty(name="Size", items=SIZES, description="Lines of the picture in which motion is looked for; drawings keep full size")
     flow: EnumProperty(name="Flow", items=FLOWS, description="How motion between frames is found")
@@ -183,6 +181,20 @@ def refusal(context) -> str:
     if any(job.strip == strip.name and job.status in BUSY for job in status.jobs):
         return "This clip is being decomposed"
     return ""
+
+
+def character_refusal(context) -> str:
+    """Why the character cannot be drawn now, or ""."""
+    settings = context.scene.toondecompose.character
+    if settings.armature is None:
+        return "Choose an armature"
+    if not settings.sheet:
+        return "Choose a sheet folder"
+    if settings.method == "CONR" and not settings.weights:
+        return "Choose the weights folder"
+    if settings.frame_end < settings.frame_start:
+        return "The last frame lies before the first"
+    return "" if context.scene.camera else "Add a camera"
 
 
 _CLASSES = (CharacterSettings, Settings, JobStatus, FindingStatus, Status)

@@ -14,7 +14,7 @@ from .ui_rows import big_button, icon, value_row, wrapped
 __all__ = ["SequencerPanel", "ViewPanel", "split", "draw_job", "register", "unregister"]
 
 ENDED = {"failed", "stopped", "ready"}
-PREVIEW_SCALE = 8.0         # of an icon: fills the sidebar's least useful width
+PREVIEW_SCALE = 6.0         # of an icon, always square: larger ones push the buttons out of a sidebar at 1x
 
 
 class SequencerPanel:

@@ -77,6 +77,12 @@ def test_a_request_becomes_the_engines_arguments(spec, tmp_path):
     assert plain[3] == "auto" and not {"--size", "--flow", "--hints", "--frames"} & set(plain)
 
 
+def test_a_sheet_makes_it_a_drawing_of_a_character(tmp_path):
+    words = engine_arguments(JobSpec(clip="/poses", name="c", sheet="/sheet", method="conr", weights="/w", size=384), "/out")
+    assert words == ["draw", "--sheet", "/sheet", "--poses", "/poses", "--out", "/out", "--method", "conr", "--device", "auto",
+                     "--size", "384", "--weights", "/w", "--json"]
+
+
 @pytest.mark.parametrize("change", [{"clip": "relative"}, {"clip": ""}, {"sprites": 0}, {"sprites": 9}, {"frames": (5, 2)},
                                     {"frames": (0, 2)},
                                     {"preset": "no"}, {"device": "tpu"}, {"flow": "magic"}])

@@ -18,6 +18,7 @@ JOB_SCHEMA = 1
 MOST_SPRITES = 8                                # the engine's own limit
 PRESETS = ("draft", "standard", "best")
 DEVICES = ("auto", "cpu", "cuda")
+METHODS = ("transfer", "conr")
 FLOWS = ("", "dis", "raft")                     # "" leaves the choice to the preset
 
 
@@ -32,11 +33,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class JobSpec:
-    """One decomposition.
+    """One decomposition, or one drawing of a character.
 
     `clip` is an absolute path of a folder of images or a movie; `sprites` 1..8 or None for auto; `frames` the first and the
     last frame, counted from 1, or None for all; `size` the lines of the analysis or None for the preset's; `hints` an absolute
-    path or "".  `motion` and `blending` are for the import.  Raises `SettingsError` for a value that cannot work.
+    path or "".  `motion` and `blending` are for the import.  With a `sheet`, a folder of views, `clip` is a folder of poses
+    and `size` the drawing's; `method` and `weights` are the engine's.  Raises `SettingsError` for a value that cannot work.
     """
     clip: str
     name: str
@@ -50,6 +52,9 @@ class JobSpec:
     hints: str = ""
     motion: str = "shape-keys"
     blending: str = "display"
+    sheet: str = ""
+    method: str = "transfer"
+    weights: str = ""
     origin: Origin = field(default_factory=Origin)
     schema: int = JOB_SCHEMA
 
@@ -61,7 +66,7 @@ class JobSpec:
         if self.frames is not None and not 1 <= self.frames[0] <= self.frames[1]:
             first, last = self.frames
             raise SettingsError("settings.frames", f"The frames {first} to {last} hold nothing.", "Choose another range.")
-        for name, allowed in (("preset", PRESETS), ("device", DEVICES), ("flow", FLOWS)):
+        for name, allowed in (("preset", PRESETS), ("device", DEVICES), ("flow", FLOWS), ("method", METHODS)):
             value = getattr(self, name)
             if value not in allowed:
                 raise SettingsError(f"settings.{name}", f"There is no {name} {value!r}.", f"Choose one of: {', '.join(allowed)}.")
@@ -69,11 +74,22 @@ class JobSpec:
 
 def engine_arguments(spec: JobSpec, folder: os.PathLike | str) -> list[str]:
     """The words after `python -m toondecompose_blender.engine` for this job; everything goes into `folder`."""
+    if spec.sheet:
+        return _draw_arguments(spec, folder)
     words = ["decompose", spec.clip, "--sprites", "auto" if spec.sprites is None else str(spec.sprites), "--out", os.fspath(folder),
              "--preset", spec.preset, "--device", spec.device, "--seed", str(spec.seed)]
     if spec.frames is not None:
         words += ["--frames", f"{spec.frames[0]}:{spec.frames[1]}"]
     for option, value in (("--size", spec.size), ("--flow", spec.flow), ("--hints", spec.hints)):
+        if value:
+            words += [option, str(value)]
+    return [*words, "--json"]
+
+
+def _draw_arguments(spec: JobSpec, folder: os.PathLike | str) -> list[str]:
+    words = ["draw", "--sheet", spec.sheet, "--poses", spec.clip, "--out", os.fspath(folder), "--method", spec.method,
+             "--device", spec.device]
+    for option, value in (("--size", spec.size), ("--weights", spec.weights)):
         if value:
             words += [option, str(value)]
     return [*words, "--json"]

@@ -10,7 +10,7 @@ __all__ = ["register", "unregister"]
 
 _MODULES = (
     "session", "decompose", "job", "engine",
-    "importing", "strips", "timing", "color", "placement", "drawings", "render", "character",
+    "importing", "strips", "timing", "color", "placement", "drawings", "render", "character", "character_draw",
 )
 
 

@@ -14,7 +14,7 @@ from ..scene.character import RestPose, render_poses, render_view_pose
 from ..scene.character_swap import replace_by_character
 from .selected import SpriteOperator, active_sprite, class_registration, refresh, report_error
 
-__all__ = ["register", "unregister", "rest_of"]
+__all__ = ["register", "unregister", "rest_of", "frame_size"]
 
 
 def rest_of(settings) -> RestPose:
@@ -60,7 +60,7 @@ class TOON_OT_character_poses(_RigOperator, bpy.types.Operator):
             if not frames:
                 raise SceneError("scene.character_frames", "The last frame lies before the first.", "Choose another range of frames.")
             for done, _ in enumerate(render_poses(context.scene, settings.armature, Path(bpy.path.abspath(self.directory)), frames=frames,
-                                                  size=_frame_size(context.scene), rest=rest_of(settings),
+                                                  size=frame_size(context.scene), rest=rest_of(settings),
                                                   soft_edges=settings.method == "TRANSFER"), start=1):
                 manager.progress_update(done)
         except (ToonError, OSError) as error:
@@ -119,7 +119,7 @@ class TOON_OT_character_replace(SpriteOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _frame_size(scene) -> tuple[int, int]:
+def frame_size(scene) -> tuple[int, int]:
     """The render's size in px, so that drawings fit the frame."""
     share = scene.render.resolution_percentage / 100
     return max(1, int(scene.render.resolution_x * share)), max(1, int(scene.render.resolution_y * share))
