@@ -4,6 +4,8 @@ The engine is a child that copies a drawn result; the real one has its own tests
 
 from __future__ import annotations
 
+import ast
+import re
 import sys
 import time
 from pathlib import Path
@@ -253,6 +255,16 @@ def test_the_report_names_versions_and_the_end_of_the_log(session, strip):
     folder = session.queue.store.find()[0]
     bpy.ops.toon.copy_report(folder=str(folder))
     assert bpy.app.version_string in bpy.context.window_manager.clipboard or bpy.app.background
+
+
+def test_every_button_that_a_panel_draws_exists():
+    package = Path(toondecompose_blender.__file__).parent
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in (*package.glob("ui_*.py"), package / "preferences.py")]
+    words = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    names = {word for word in words if re.fullmatch(r"toon\.[a-z_]+", word)}
+    assert len(names) > 25
+    for name in names:
+        assert hasattr(bpy.types, f"TOON_OT_{name.removeprefix('toon.')}"), name
 
 
 def test_register_rolls_back_when_a_part_fails(monkeypatch):

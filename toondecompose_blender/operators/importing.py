@@ -19,7 +19,7 @@ class TOON_OT_import_result(bpy.types.Operator):
     """Import the sprites of a result folder into a scene of their own"""
     bl_idname, bl_label = "toon.import_result", "Import Result"
     bl_options = {"REGISTER", "UNDO"}
-    directory: StringProperty(subtype="DIR_PATH")
+    directory: StringProperty(subtype="DIR_PATH", options={"SKIP_SAVE"})
     filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
 
     @classmethod
@@ -30,6 +30,8 @@ class TOON_OT_import_result(bpy.types.Operator):
         return True
 
     def invoke(self, context, _event):
+        if self.directory:      # dropped from a file browser
+            return self.execute(context)
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
@@ -46,4 +48,14 @@ class TOON_OT_import_result(bpy.types.Operator):
         return {"FINISHED"}
 
 
-register, unregister = class_registration(TOON_OT_import_result)
+class TOON_FH_result(bpy.types.FileHandler):
+    """A result's manifest, dropped into the 3D View or the Sequencer, is imported."""
+    bl_idname, bl_label = "TOON_FH_result", "Sprites of a Result"
+    bl_import_operator, bl_file_extensions = "toon.import_result", ".json"
+
+    @classmethod
+    def poll_drop(cls, context):
+        return context.area is not None and context.area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}
+
+
+register, unregister = class_registration(TOON_OT_import_result, TOON_FH_result)
