@@ -17,13 +17,22 @@ HAS_TORCH = importlib.util.find_spec("torch") is not None
 HAS_BPY = importlib.util.find_spec("bpy") is not None
 
 
+def is_elsewhere(path: Path) -> bool:
+    """True for a test that needs what this environment lacks."""
+    parts = path.relative_to(HERE).parts if path.is_relative_to(HERE) else ()
+    if not parts or parts[-1] in ("conftest.py", "__init__.py"):
+        return False
+    return not (HAS_TORCH if parts[0] in ENGINE_SIDE else HAS_BPY)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Drop what the command line names but the other environment runs: a file that is named is not asked about below."""
+    config.args[:] = [word for word in config.args if not is_elsewhere(Path(word.split("::")[0]).absolute())]
+
+
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
     """Leave a test to the environment that has what it needs; an environment with both runs all."""
-    parts = collection_path.relative_to(HERE).parts if collection_path.is_relative_to(HERE) else ()
-    if not parts or parts[-1] in ("conftest.py", "__init__.py"):
-        return None
-    needed = HAS_TORCH if parts[0] in ENGINE_SIDE else HAS_BPY
-    return None if needed else True
+    return True if is_elsewhere(collection_path) else None
 
 
 @pytest.fixture(scope="session")
