@@ -12,11 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ..protocol import Decomposition
+from ..protocol import Decomposition, SettingsError, sha256
 from .clip import ClipReader, open_clip
 from .device import resolve_device
 from .drawings import ExposureSheet, canvas_of, exposure_sheet
 from .flow import Flow, compute_flow
+from .layers.hints import read_hints, spread
 from .layers.find import find_layers, plate_weights
 from .layers.plate import Canvas
 from .layers.planes_backdrop import build_backdrop
@@ -59,7 +60,8 @@ class _Job:
         self.size = settings.analysis_size(reader.width, reader.height)
         self.store = StageStore(out / STAGES_FOLDER)
         self.clip_key = _clip_key(reader)
-        self.key = fingerprint(self.clip_key, self.size, settings.sprites, settings.flow, device, settings.seed, str(settings.hints))
+        self.hints_key = _hints_key(settings.hints)
+        self.key = fingerprint(self.clip_key, self.size, settings.sprites, settings.flow, device, settings.seed, self.hints_key)
 
     def run(self) -> Decomposition:
         self.frames = self.store.run("frames", fingerprint(self.clip_key, self.size), self._frames)
@@ -69,7 +71,7 @@ class _Job:
         self.flow = Flow(flow.load("forward", on_disk=True), flow.load("backward", on_disk=True))
         motion = self.store.run("motion", fingerprint(flow.key, self.settings.seed), self._motion)
         self.camera = load_motion(motion)
-        layers = self.store.run("layers", fingerprint(motion.key, self.settings.sprites), self._layers)
+        layers = self.store.run("layers", fingerprint(motion.key, self.settings.sprites, self.hints_key), self._layers)
         self.camera, self.alphas, self.shade = load_motion(layers), layers.load("alphas"), layers.load("shade")
         self.planes, self.small_backdrop = load_planes(layers), load_backdrop(layers)
         exposure = self.store.run("exposure", fingerprint(layers.key), self._exposure)
@@ -114,12 +116,18 @@ class _Job:
 
     def _layers(self, stage: Stage) -> None:
         part = self._whole("Layers")
-        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, report=part)
+        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, seeds=self._seeds(), report=part)
         part.close()
         save_motion(stage, layers.camera)
         save_planes(stage, layers.planes)
         save_backdrop(stage, layers.backdrop)
         stage.save(alphas=layers.alphas, shade=layers.shade)
+
+    def _seeds(self) -> np.ndarray | None:
+        if self.settings.hints is None:
+            return None
+        told = read_hints(self.settings.hints, self.small, clip_size=(self.reader.width, self.reader.height), sprites=self.settings.sprites)
+        return spread(told, self.flow)
 
     def _exposure(self, stage: Stage) -> None:
         self.report.stage("Exposure", PARTS * len(self.alphas))
@@ -192,6 +200,15 @@ def _clip_key(reader: ClipReader) -> str:
         with open(path, "rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return fingerprint(digest.hexdigest(), reader.first_frame, reader.count)
+
+
+def _hints_key(path: Path | None) -> str:
+    """Changes when the hints' file does, or a picture beside it.  Raises `SettingsError` settings.hints if it is not there."""
+    if path is None:
+        return ""
+    if not path.is_file():
+        raise SettingsError("settings.hints", f"There are no hints at {path}.", "Choose the file of hints, or decompose without them.")
+    return fingerprint([(beside.name, sha256(beside)) for beside in sorted(path.parent.glob("*.png")) + [path]])
 
 
 def _cuts(frames: np.ndarray) -> list[int]:

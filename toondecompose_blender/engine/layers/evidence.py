@@ -12,6 +12,7 @@ import numpy as np
 from ..geometry import displacement, relative, resized
 from ..matting.random_walker import edge_weights, random_walk
 from ..parallel import map_ordered
+from .hints import UNKNOWN
 from .plate import Look
 
 __all__ = ["interval", "Evidence", "motion_masks", "residual_evidence", "residual_masks", "background_weights"]
@@ -20,6 +21,7 @@ SHIFTS = (5.0, 10.0, 20.0, 40.0)   # px of background motion at half size that m
 TOLERANCE = 12.0                   # gray levels; engine design S4, S7
 CLIPPED = 50.0
 FARTHEST_NEIGHBOR = 12             # frames
+SEED_TRUST = 2.0                   # an artist is believed more than any evidence
 RESAMPLED = 0.06                   # share of a line's contrast that resampling may take; judged on drawn lines of 1 px
 BOX = 5                            # px at half size over which matches are averaged
 FLAT_TRUST, TEXTURE_TRUST = 0.12, 0.3   # what a match is worth on flat and on textured plates; engine design S7, 3b.6
@@ -119,11 +121,12 @@ def _local_deviation(picture: np.ndarray, box: int = 7) -> np.ndarray:
     return np.sqrt(np.maximum(cv2.blur(gray * gray, (box, box)) - mean * mean, 0))
 
 
-def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_trust: float = 0.0) -> np.ndarray:
+def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_trust: float = 0.0,
+                   seeds: np.ndarray | None = None) -> np.ndarray:
     """Soft foreground masks float32 (T, h, w) from the difference to the background that `look(t)` shows.
 
     `prior` float32 (T, h, w) are masks from elsewhere: they decide where the background was never seen, and count with
-    `prior_trust` everywhere else.
+    `prior_trust` everywhere else.  `seeds` uint8 (T, h, w) are an artist's hints: 0 background, `UNKNOWN`, else foreground.
     """
     def mask(t: int) -> np.ndarray:
         shown, seen = look(t)
@@ -132,6 +135,10 @@ def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_t
         hint = 0.12 * evidence.unseen + prior_trust * (1 - evidence.unseen)
         confidence = 0.6 * evidence.foreground + evidence.background + hint + 1e-4
         value = (0.6 * evidence.foreground + hint * belief + 3e-5) / confidence
+        if seeds is not None:
+            told = seeds[t] != UNKNOWN
+            value = np.where(told, (seeds[t] > 0).astype(np.float32), value)
+            confidence = np.where(told, np.float32(SEED_TRUST), confidence)
         return random_walk(value, confidence, *edge_weights(frames[t], shown))
 
     return np.stack(list(map_ordered(mask, range(len(frames)))))

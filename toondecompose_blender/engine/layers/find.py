@@ -9,6 +9,7 @@ from functools import partial
 
 import cv2
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from ..flow import Flow
 from ..matting.random_walker import edge_weights, random_walk
@@ -16,6 +17,7 @@ from ..motion import Motion, refine_motion
 from ..parallel import map_ordered
 from ..report import Report
 from .evidence import background_weights, motion_masks, residual_masks
+from .hints import UNKNOWN
 from .planes import cleared, find_planes
 from .planes_backdrop import Backdrop, FarPlane, build_backdrop
 from .shade import find_shade, under
@@ -42,8 +44,12 @@ class Layers:
     shade: np.ndarray
 
 
-def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int | None, report: Report) -> Layers:
-    """Split RGB frames uint8 (T, h, w, 3) into `sprites` (the background included; None = find out)."""
+def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int | None, seeds: np.ndarray | None = None,
+                report: Report) -> Layers:
+    """Split RGB frames uint8 (T, h, w, 3) into `sprites` (the background included; None = find out).
+
+    `seeds` uint8 (T, h, w) are an artist's hints, if there are any: a sprite's number, or `UNKNOWN`.
+    """
     nothing = np.zeros(frames.shape[:3], np.float32)
     if sprites == 1 or len(frames) < 2:
         backdrop = _backdrop(frames, camera, nothing, ())
@@ -51,19 +57,44 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
     labels = None
     if sprites != 2 or camera.static:
         split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, report=report)
-        labels = split.labels
+        labels = split.labels if seeds is None else _with_seeds(split.labels, seeds)
         prior = (labels > 0).astype(np.float32)
     else:
         prior = motion_masks(frames, camera.homographies)
+        if seeds is not None:
+            prior = np.where(seeds == UNKNOWN, prior, (seeds > 0).astype(np.float32))
     camera = refine_motion(frames, camera, weights=background_weights(prior), report=report)
     trust = LABEL_TRUST if labels is not None else 0.0
-    foreground, planes, backdrop, shade = _foreground(frames, camera, prior, trust, report)
+    # More than two sprites may be planes themselves: then the background keeps to one.
+    foreground, planes, backdrop, shade = _foreground(frames, camera, prior, trust, sprites == 2, seeds, report)
     alphas = _to_bytes(foreground)[None] if labels is None or labels.max() < 2 else _shared_out(frames, foreground, labels)
     return Layers(alphas, camera, planes, backdrop, shade)
 
 
-def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: float,
-                report: Report) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray]:
+def _with_seeds(labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """The split's labels, renumbered so that they agree with the artist's numbers as far as they can, and overruled by the seeds."""
+    count = int(max(labels.max(), seeds[seeds != UNKNOWN].max(initial=0)))
+    agree = np.zeros((count + 1, count + 1))
+    told = seeds != UNKNOWN
+    np.add.at(agree, (labels[told].astype(int), seeds[told].astype(int)), 1)
+    ours, theirs = linear_sum_assignment(-agree[1:, 1:])
+    renumbered = np.zeros(count + 1, np.uint8)
+    renumbered[ours + 1] = theirs + 1
+    result = np.where(told, seeds, renumbered[labels])
+    for t, k in np.argwhere([[(frame == number).any() for number in range(1, count + 1)] for frame in seeds]):
+        _keep_what_was_meant(result[t], seeds[t], int(k) + 1)
+    return result
+
+
+def _keep_what_was_meant(labels: np.ndarray, seeds: np.ndarray, number: int) -> None:
+    """In a frame where the artist pointed at a sprite, parts of its label that touch none of the seeds are background."""
+    count, parts = cv2.connectedComponents((labels == number).astype(np.uint8))
+    meant = np.bincount(parts[seeds == number], minlength=count) > 0
+    labels[(labels == number) & ~meant[parts]] = 0
+
+
+def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: float, inner_planes: bool,
+                seeds: np.ndarray | None, report: Report) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray]:
     """The union of the sprites, float32 (T, h, w); the background's far planes and all its plates; the shade, float32 (h, w, 3)."""
     height, width = frames.shape[1:3]
     masks, planes, shade = prior, (), np.zeros(frames.shape[1:], np.float32)
@@ -72,10 +103,10 @@ def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: fl
         look = partial(backdrop.view, width=width, height=height)
         if not camera.static:
             shade = find_shade(frames, look, masks)
-        masks = residual_masks(frames, under(look, shade), prior, prior_trust=trust)
+        masks = residual_masks(frames, under(look, shade), prior, prior_trust=trust, seeds=seeds)
         if turn == 1 and not planes:
             break
-        if turn == 0 and not camera.static:
+        if turn == 0 and not camera.static and inner_planes:
             planes = find_planes(frames, masks, camera.homographies, backdrop.plates[-1], report=report)
     return np.stack(list(map_ordered(_without_dust, masks))), planes, backdrop, shade
 

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An artist's hints: each kind helps where automation fails, and a wrong file is refused.
+The clips are drawn here; the masks are made by the real stages."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.engine.drawn import draw_clip, overlap
+from toondecompose_blender.engine.flow import compute_flow
+from toondecompose_blender.engine.layers.find import find_layers
+from toondecompose_blender.engine.layers.hints import UNKNOWN, read_hints, spread
+from toondecompose_blender.engine.motion import Motion
+from toondecompose_blender.engine.pictures import write_picture
+from toondecompose_blender.engine.report import Silent
+from toondecompose_blender.protocol import SettingsError
+
+
+@pytest.fixture(scope="module")
+def still():
+    """A figure that stands still before a camera that does: nothing but a hint can tell that it is a sprite."""
+    clip = draw_clip(frames=8, pan=0)
+    frames, alphas = np.repeat(clip.frames[:1], 8, 0), np.repeat(clip.alphas[:, :1], 8, 1)
+    return frames, alphas[0], compute_flow(frames, report=Silent())
+
+
+def found(frames, flow, seeds):
+    camera = Motion(np.tile(np.eye(3), (len(frames), 1, 1)), True, "identity", 0.0, len(frames) // 2)
+    return find_layers(frames, flow, camera, sprites=2, seeds=seeds, report=Silent()).alphas.max(0, initial=0) / 255
+
+
+def hint(still, folder, kind):
+    alpha = still[1][3]
+    ys, xs = np.nonzero(alpha > 0.5)
+    if kind == "mask":
+        write_picture(folder / "m.png", np.repeat((alpha * 255).astype(np.uint8)[..., None], 3, 2))
+        return {"mask": "m.png"}
+    if kind == "box":
+        return {"box": [int(xs.min()) - 2, int(ys.min()) - 2, int(xs.max()) + 2, int(ys.max()) + 2]}
+    return {"scribble": [[int(np.median(xs)), int(ys.min()) + 12], [int(np.median(xs)), int(np.percentile(ys, 60))]], "width": 12}
+
+
+@pytest.mark.parametrize("kind, least", [("mask", 0.9), ("box", 0.6), ("scribble", 0.2)])
+def test_a_hint_on_one_frame_brings_out_a_sprite_that_never_moves(still, tmp_path, kind, least):
+    frames, alpha, flow = still
+    (tmp_path / "hints.json").write_text(json.dumps({"hints": [{"frame": 4, "sprite": 1, **hint(still, tmp_path, kind)}]}))
+    seeds = spread(read_hints(tmp_path / "hints.json", frames, clip_size=(288, 176), sprites=2), flow)
+    without, with_hint = overlap(found(frames, flow, None), alpha), overlap(found(frames, flow, seeds), alpha)
+    assert without < 0.1 and with_hint > least
+
+
+def test_seeds_stay_within_reach_and_never_overwrite_a_hint(still):
+    frames, _, flow = still
+    seeds = np.full(frames.shape[:3], UNKNOWN, np.uint8)
+    seeds[0, 50:60, 50:60], seeds[2, 50:60, 50:60] = 1, 0
+    result = spread(seeds, flow)
+    assert (result[1, 52:58, 52:58] != UNKNOWN).all() and (result[2, 50:60, 50:60] == 0).all() and (result[5, 52:58, 52:58] == 0).all()
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"hints": [{"frame": 99, "sprite": 1, "box": [1, 1, 30, 30]}]}',
+                                  '{"hints": [{"frame": 1, "sprite": 5, "box": [1, 1, 30, 30]}]}',
+                                  '{"hints": [{"frame": 1, "sprite": 1, "mask": "../secret.png"}]}',
+                                  '{"hints": [{"frame": 1, "sprite": 1, "box": [5, 5, 6, 6]}]}'])
+def test_a_wrong_file_of_hints_is_refused(still, tmp_path, text):
+    (tmp_path / "hints.json").write_text(text)
+    with pytest.raises(SettingsError) as refusal:
+        read_hints(tmp_path / "hints.json", still[0], clip_size=(288, 176), sprites=2)
+    assert refusal.value.code == "settings.hints" and refusal.value.remedy
