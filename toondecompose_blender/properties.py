@@ -72,6 +72,8 @@ class Settings(bpy.types.PropertyGroup):
     sprites: EnumProperty(name="Sprites", items=SPRITES, description="How many sprites to look for, the background included")
     quality: EnumProperty(name="Quality", items=QUALITIES, default="STANDARD", description="Speed against precision")
     filepath: StringProperty(name="Clip", subtype="FILE_PATH", options=path_options(), description="A movie, or one image of a sequence")
+    hints: StringProperty(name="Hints", subtype="FILE_PATH", options=path_options(),
+                          description="File with boxes, scribbles or masks that help to tell sprites apart; never required")
     device: EnumProperty(name="Device", items=DEVICES, description="What computes")
     size: EnumProperty(name="Size", items=SIZES, description="Lines of the picture in which motion is looked for; drawings keep full size")
     flow: EnumProperty(name="Flow", items=FLOWS, description="How motion between frames is found")
@@ -92,6 +94,7 @@ def spec_options(settings: Settings) -> dict:
         "device": settings.device.lower(),
         "flow": "" if settings.flow == "AUTO" else settings.flow.lower(),
         "seed": settings.seed,
+        "hints": bpy.path.abspath(settings.hints),
         "motion": settings.motion.lower().replace("_", "-"),
         "blending": settings.blending.lower(),
     }

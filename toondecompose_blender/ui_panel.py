@@ -177,7 +177,7 @@ class AdvancedPanel:
     def draw(self, context) -> None:
         layout, settings = split(self.layout), context.scene.toondecompose
         column = layout.column()
-        for name in ("device", "size", "flow", "seed"):
+        for name in ("device", "size", "flow", "seed", "hints"):
             column.prop(settings, name)
         column = layout.column()
         column.prop(settings, "motion")
