@@ -243,7 +243,8 @@ def test_an_error_in_a_tick_does_not_end_the_timer(session, monkeypatch, capsys)
 
 def test_menus_become_the_engines_words():
     settings = bpy.context.scene.toondecompose
-    assert spec_options(settings)["hints"] == "" and spec_options(settings)["sprites"] is None and spec_options(settings)["preset"] == "standard"
+    options = spec_options(settings)
+    assert (options["hints"], options["sprites"], options["preset"]) == ("", None, "standard")
     settings.sprites, settings.size, settings.motion, settings.flow = "4", "480", "UV_WARP", "DIS"
     options = spec_options(settings)
     assert (options["sprites"], options["size"], options["motion"], options["flow"]) == (4, 480, "uv-warp", "dis")
