@@ -72,8 +72,9 @@ def figure(size: int, phase: float, color: tuple[int, int, int]) -> np.ndarray:
 
 
 def draw_clip(*, frames: int = 16, width: int = 288, height: int = 176, sprites: int = 1, hold: int = 2, pan: float = 5.0,
-              size: int = 130, cycle: int = 4, seed: int = 1) -> DrawnClip:
-    """Figures running before a panned background; `pan` px a frame, drawings held for `hold` frames, repeating after `cycle`."""
+              size: int = 130, cycle: int = 4, speed: float = 1.5, seed: int = 1) -> DrawnClip:
+    """Figures running before a panned background; `pan` px a frame, drawings held for `hold` frames, repeating after `cycle`;
+    every other figure comes the other way, all at `speed` px a frame."""
     background = textured(width + int(abs(pan) * frames) + 60, height + 40, seed)
     colors = [(200, 70, 60), (60, 120, 210), (90, 180, 80)]
     pictures, alphas, camera = [], np.zeros((sprites, frames, height, width), np.float32), np.tile(np.eye(3), (frames, 1, 1))
@@ -82,7 +83,8 @@ def draw_clip(*, frames: int = 16, width: int = 288, height: int = 176, sprites:
         frame = cv2.warpPerspective(background, camera[t], (width, height), flags=cv2.INTER_CUBIC).astype(np.float32)
         for k in range(sprites):
             drawing = figure(size, ((t // hold) % cycle) / cycle + 0.11 * k, colors[k])
-            place = np.float32([[1, 0, 20 + 40 * k + (1.5 - 2.5 * (k % 2)) * t], [0, 1, height - size - 4 - 6 * k]])
+            left = width - size - 20 - speed * t if k % 2 else 20 + 30 * k + speed * t
+            place = np.float32([[1, 0, left], [0, 1, height - size - 4 - 6 * k]])
             laid = cv2.warpAffine(drawing, place, (width, height))
             alphas[k, t] = laid[..., 3]
             frame = laid[..., :3] * 255 + (1 - laid[..., 3:]) * frame

@@ -118,6 +118,15 @@ def test_a_killed_engine_resumes_after_its_last_finished_stage(frames_folder, re
     assert read_result(out).files == read_result(result).files
 
 
+def test_a_stage_that_lost_a_file_is_made_again(frames_folder, result, tmp_path):
+    out = tmp_path / "damaged"
+    shutil.copytree(result, out)
+    (out / "decomposition.json").unlink()
+    next((out / "stages/layers").glob("alphas.npy")).unlink()
+    assert engine("decompose", frames_folder, "--sprites", 2, "--out", out).returncode == 0
+    assert read_result(out).files == read_result(result).files
+
+
 @pytest.mark.parametrize("way", ["word", "end", "interrupt"])
 def test_cancelling_stops_soon_and_keeps_finished_stages(frames_folder, tmp_path, way):
     out, last, asked = tmp_path / "cancelled", None, False
@@ -178,7 +187,7 @@ def test_a_single_frame_and_a_pair_become_results_too(frames_folder, tmp_path, c
 
 
 def test_three_figures_become_layers_in_order(tmp_path):
-    clip = draw_clip(frames=16, sprites=2, pan=0, size=100)
+    clip = draw_clip(frames=16, sprites=2, size=100, speed=7)
     (tmp_path / "clip").mkdir()
     for t, frame in enumerate(clip.frames):
         write_picture(tmp_path / f"clip/{t:03d}.png", frame)

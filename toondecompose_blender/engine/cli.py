@@ -8,6 +8,7 @@ import argparse
 import os
 import signal
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -42,6 +43,19 @@ def main(arguments: list[str] | None = None) -> int:
         report.close()
         _say("Stopped. Finished stages are kept; the same command goes on from there.", sys.stderr)
         return CANCELLED
+    except Exception:
+        report.close()
+        _say(f"Error (engine.bug): The engine met an error of its own. Please report it with {_written_down(options)}.", sys.stderr)
+        return FAILED
+
+
+def _written_down(options: argparse.Namespace) -> Path:
+    """Where the traceback of the current exception was put: the job's log, else a file of its own."""
+    out = Path(getattr(options, "out", ""))
+    folder = out if hasattr(options, "out") and out.is_dir() else Path(tempfile.mkdtemp(prefix="toondecompose-"))
+    with open(folder / LOG_NAME, "a", encoding="utf-8") as log:
+        traceback.print_exc(file=log)
+    return folder / LOG_NAME
 
 
 def _as_job(options: argparse.Namespace) -> int:

@@ -56,12 +56,12 @@ class StageStore:
     def run(self, name: str, inputs: str, work: Callable[[Stage], None]) -> Stage:
         """The finished stage `name` for the fingerprint `inputs`: found on disk, or made now by `work`.
 
-        The work goes into <name>.tmp, is synced and renamed; <name>.json with the fingerprint comes last.
+        The work goes into <name>.tmp, is synced and renamed; <name>.json with the fingerprint and the files' sizes comes last.
         Raises `EngineError` (engine.disk_full, engine.folder) if it cannot be written.
         """
         key = fingerprint(ENGINE_VERSION, name, inputs)
         finished = Stage(self.folder / name, key)
-        if self._recorded(name) == key and finished.folder.is_dir():
+        if self._recorded(name) == {"key": key, "files": _sizes(finished.folder)}:
             return finished
         try:
             return self._make(name, key, work)
@@ -78,15 +78,20 @@ class StageStore:
         _sync(temporary)
         os.replace(temporary, folder)
         record = self.folder / f"{name}.json.tmp"
-        record.write_text(json.dumps({"key": key}), encoding="utf-8")
+        record.write_text(json.dumps({"key": key, "files": _sizes(folder)}), encoding="utf-8")
         os.replace(record, self.folder / f"{name}.json")
         return Stage(folder, key)
 
-    def _recorded(self, name: str) -> str | None:
+    def _recorded(self, name: str) -> dict | None:
         try:
-            return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))["key"]
-        except (OSError, ValueError, KeyError, TypeError):
+            return json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
             return None
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """Bytes of every file below a stage's folder: a stage that lost something is made again."""
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def _sync(folder: Path) -> None:

@@ -28,8 +28,9 @@ __all__ = ["Layers", "find_layers", "plate_weights"]
 ROUNDS = 3                 # of plates and masks: to find the planes, to clean their plates, to be believed
 DUST, DUST_SHARE = 1e-4, 0.004   # smallest part, of the frame's area and of the largest part's
 GAP = 0.06                 # of the short side: gaps in a sprite up to twice this wide are closed before the plate is built
-LABEL_TRUST = 0.1          # what a label of the split is worth against the difference to the plate
+LABEL_TRUST = 0.06         # what a label of the split is worth against the difference to the plate
 SHARE_TRUST = 0.05
+STILL = 90                 # of 255: the vote of a pixel that the split took for a sprite, before a still camera
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,8 @@ def _without_dust(mask: np.ndarray) -> np.ndarray:
 def plate_weights(masks: np.ndarray, *, static: bool) -> np.ndarray:
     """uint8 (T, h, w): how far each pixel may vote for the background's plate, given soft foreground masks float32 (T, h, w)."""
     if static:
-        return background_weights(masks)
+        # What never changes before a camera that stands still is seen, whatever the split called it.
+        return np.maximum(background_weights(masks), STILL)
     # Before a moving camera a gap in a mask is better not believed: what it would show of the background is seen elsewhere,
     # but a hole in a sprite would paint the sprite onto the plate, and so confirm itself.
     size = 2 * round(GAP * min(masks.shape[1:])) + 1
