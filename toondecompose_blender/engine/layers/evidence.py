@@ -21,6 +21,8 @@ SHIFTS = (5.0, 10.0, 20.0, 40.0)   # px of background motion at half size that m
 TOLERANCE = 12.0                   # gray levels; engine design S4, S7
 CLIPPED = 50.0
 FARTHEST_NEIGHBOR = 12             # frames
+UNSEEN_TRUST = 0.12                 # what a mask is worth where the background was never seen; engine design S7
+OUTLINE, OUTLINE_TRUST = np.ones((7, 7), np.uint8), 0.05
 SEED_TRUST = 2.0                   # an artist is believed more than any evidence
 RESAMPLED = 0.06                   # share of a line's contrast that resampling may take; judged on drawn lines of 1 px
 BOX = 5                            # px at half size over which matches are averaged
@@ -126,13 +128,16 @@ def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_t
     """Soft foreground masks float32 (T, h, w) from the difference to the background that `look(t)` shows.
 
     `prior` float32 (T, h, w) are masks from elsewhere: they decide where the background was never seen, and count with
-    `prior_trust` everywhere else.  `seeds` uint8 (T, h, w) are an artist's hints: 0 background, `UNKNOWN`, else foreground.
+    `prior_trust` everywhere else, but for their outlines, which the pictures know better.  `seeds` uint8 (T, h, w) are an
+    artist's hints: 0 background, `UNKNOWN`, else foreground.
     """
     def mask(t: int) -> np.ndarray:
         shown, seen = look(t)
         evidence = residual_evidence(frames[t], shown, seen)
         belief = (prior[t] > 0.5).astype(np.float32)
-        hint = 0.12 * evidence.unseen + prior_trust * (1 - evidence.unseen)
+        outline = cv2.dilate(belief, OUTLINE) - cv2.erode(belief, OUTLINE)
+        trust = np.where(outline > 0, min(prior_trust, OUTLINE_TRUST), prior_trust)
+        hint = np.where(evidence.unseen > 0, np.float32(max(UNSEEN_TRUST, prior_trust)), trust).astype(np.float32)
         confidence = 0.6 * evidence.foreground + evidence.background + hint + 1e-4
         value = (0.6 * evidence.foreground + hint * belief + 3e-5) / confidence
         if seeds is not None:

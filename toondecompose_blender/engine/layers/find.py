@@ -28,9 +28,10 @@ __all__ = ["Layers", "find_layers", "plate_weights"]
 ROUNDS = 3                 # of plates and masks: to find the planes, to clean their plates, to be believed
 DUST, DUST_SHARE = 1e-4, 0.004   # smallest part, of the frame's area and of the largest part's
 GAP = 0.06                 # of the short side: gaps in a sprite up to twice this wide are closed before the plate is built
-LABEL_TRUST = 0.06         # what a label of the split is worth against the difference to the plate
+# What a label of the split is worth against the difference to the plate: much before a still camera, whose plate shows sprites
+# that held still as if they were background; little where motion tells the plate from the sprites.
+STILL_LABEL_TRUST, MOVING_LABEL_TRUST = 0.4, 0.1
 SHARE_TRUST = 0.05
-STILL = 90                 # of 255: the vote of a pixel that the split took for a sprite, before a still camera
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
         if seeds is not None:
             prior = np.where(seeds == UNKNOWN, prior, (seeds > 0).astype(np.float32))
     camera = refine_motion(frames, camera, weights=background_weights(prior), report=report)
-    trust = LABEL_TRUST if labels is not None else 0.0
+    trust = 0.0 if labels is None else STILL_LABEL_TRUST if camera.static else MOVING_LABEL_TRUST
     # More than two sprites may be planes themselves: then the background keeps to one.
     foreground, planes, backdrop, shade = _foreground(frames, camera, prior, trust, sprites == 2, seeds, report)
     alphas = _to_bytes(foreground)[None] if labels is None or labels.max() < 2 else _shared_out(frames, foreground, labels)
@@ -131,8 +132,7 @@ def _without_dust(mask: np.ndarray) -> np.ndarray:
 def plate_weights(masks: np.ndarray, *, static: bool) -> np.ndarray:
     """uint8 (T, h, w): how far each pixel may vote for the background's plate, given soft foreground masks float32 (T, h, w)."""
     if static:
-        # What never changes before a camera that stands still is seen, whatever the split called it.
-        return np.maximum(background_weights(masks), STILL)
+        return background_weights(masks)
     # Before a moving camera a gap in a mask is better not believed: what it would show of the background is seen elsewhere,
     # but a hole in a sprite would paint the sprite onto the plate, and so confirm itself.
     size = 2 * round(GAP * min(masks.shape[1:])) + 1
