@@ -63,7 +63,8 @@ class BarReport:
     def stage(self, name: str, total: int) -> None:
         self.close()
         self.clock.enter(name, total)
-        label = f"{name} ({self.clock.number} of {len(self.clock.names)})"
+        known = name in self.clock.names
+        label = f"{name} ({self.clock.number} of {len(self.clock.names)})" if known else name.capitalize()
         self.bar = tqdm(total=total, desc=f"{label:<20}", file=self.stream, leave=True, mininterval=0.2,
                         bar_format="{desc} {bar:30} {n_fmt}/{total_fmt} {elapsed}{postfix}")
 

@@ -48,7 +48,7 @@ def find_region(exposures: list[Exposure], *, scale: float) -> Region:
     soft = random_walk(value, confidence, right, down)
     ends = ~np.logical_or.reduce([sight.visible for sight in exposures])
     solid = _without_specks(soft > 0.5, cv2.dilate(ends.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
-    solid = _without_pinholes(solid, background)
+    solid = _without_pinholes(solid, background, ends)
     soft = np.where(solid & (soft < 0.5), 1.0, soft)
     reach = cv2.dilate(solid.astype(np.uint8), np.ones((odd(9 * scale),) * 2, np.uint8)) > 0
     return Region(np.where(reach, soft, 0).astype(np.float32), solid)
@@ -99,9 +99,9 @@ def _without_specks(mask: np.ndarray, border: np.ndarray) -> np.ndarray:
     return (areas >= least * areas.max())[labels] & mask
 
 
-def _without_pinholes(mask: np.ndarray, background: np.ndarray) -> np.ndarray:
-    """Fill small holes unless the background was clearly seen through them."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+def _without_pinholes(mask: np.ndarray, background: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Fill small holes, also those that the frame's border closes (`ends`: beyond it), unless the background was clearly seen there."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask & ~ends).astype(np.uint8), connectivity=4)
     evidence = np.bincount(labels.ravel(), background.ravel(), count) / np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
     height, width = mask.shape
     x, y = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
