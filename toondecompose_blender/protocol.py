@@ -254,7 +254,7 @@ def read_result(folder: os.PathLike | str) -> Decomposition:
     path = Path(folder, MANIFEST_NAME)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ResultError("result.missing", f"There is no result in {Path(folder)}.",
                           f"Choose a folder that holds a {MANIFEST_NAME}.") from None
     except (OSError, ValueError) as cause:

@@ -143,7 +143,9 @@ def test_the_table_has_a_row_for_every_sprite_and_the_means(tmp_path, truth):
 
 
 def test_what_cannot_be_scored_is_refused(tmp_path, truth):
-    for prediction, known, code in ((tmp_path, truth, "result.missing"), (truth / "gt", tmp_path, "truth.missing")):
+    file = truth / "meta.json"
+    for prediction, known, code in ((tmp_path, truth, "result.missing"), (file, truth, "result.missing"),
+                                    (truth / "gt", tmp_path, "truth.missing"), (truth / "gt", file, "truth.missing")):
         with pytest.raises(ResultError) as caught:
             evaluate(prediction, known)
         assert caught.value.code == code and caught.value.remedy
@@ -151,7 +153,13 @@ def test_what_cannot_be_scored_is_refused(tmp_path, truth):
     with pytest.raises(ResultError) as caught:
         evaluate(small, truth)
     assert caught.value.code == "result.size"
-    (small / "order.json").write_text("[0, 1]")
+    for order in ("[0, 1]", "[", "7"):
+        (small / "order.json").write_text(order)
+        with pytest.raises(ResultError) as caught:
+            evaluate(small, truth)
+        assert caught.value.code == "result.damaged"
+    (small / "order.json").unlink()
+    np.save(small / "homographies.npy", np.eye(3))
     with pytest.raises(ResultError) as caught:
         evaluate(small, truth)
-    assert caught.value.code == "result.damaged"
+    assert caught.value.code == "result.homographies"

@@ -40,14 +40,14 @@ class FolderLayers(Layers):
         if not numbers:
             raise ResultError("result.missing", f"There are no sprites in {folder}.",
                               f"Choose a result, or a folder that holds sprite_0, sprite_1 and so on; a result holds {MANIFEST_NAME}.")
-        order = _read_json(folder / "order.json") if (folder / "order.json").exists() else numbers
+        order = _read_order(folder / "order.json") if (folder / "order.json").exists() else numbers
         if sorted(order) != numbers:
             raise ResultError("result.damaged", f"{folder / 'order.json'} names sprites {order}, the folder holds {numbers}.",
                               "Export the result again.")
         self.ids = list(order)
         path = folder / "homographies.npy"
         if path.exists():
-            self.homographies = _read_array(path)[[numbers.index(k) for k in order]]
+            self.homographies = _read_homographies(path, len(numbers))[[numbers.index(k) for k in order]]
 
     def frame(self, t: int) -> np.ndarray:
         out = np.zeros((len(self.ids), *self.shape), np.uint8)
@@ -107,10 +107,10 @@ def open_truth(folder: Path) -> Truth:
         if exposure is not None:
             layers.exposure = [list(exposure[f"sprite_{k}"]) for k in layers.ids]
         return Truth(folder, str(meta.get("name", folder.name)), str(meta.get("family", "")), int(width), int(height), frames, layers)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise ResultError("truth.missing", f"There is no meta.json in {folder}.",
                           "Choose a clip with known layers (frames, gt, meta.json).") from None
-    except (KeyError, TypeError, ValueError) as cause:
+    except (OSError, KeyError, TypeError, ValueError) as cause:
         raise ResultError("truth.damaged", f"{folder} lacks or misspells {cause}.", "Copy the clip with its truth again.") from cause
 
 
@@ -125,8 +125,19 @@ def _read_json(path: Path):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _read_array(path: Path) -> np.ndarray:
+def _read_order(path: Path) -> list[int]:
     try:
-        return np.load(path, allow_pickle=False).astype(np.float64)
+        return [int(number) for number in _read_json(path)]
+    except (OSError, TypeError, ValueError) as cause:
+        raise ResultError("result.damaged", f"{path} cannot be read: {cause}.", "Export the result again.") from cause
+
+
+def _read_homographies(path: Path, sprites: int) -> np.ndarray:
+    try:
+        homographies = np.load(path, allow_pickle=False).astype(np.float64)
     except (OSError, ValueError, EOFError) as cause:
         raise ResultError("result.homographies", f"{path} cannot be read: {cause}.", "Export the result again.") from cause
+    if homographies.ndim != 4 or homographies.shape[0] != sprites or homographies.shape[2:] != (3, 3):
+        raise ResultError("result.homographies", f"{path} has the shape {homographies.shape}, not that of {sprites} sprites' motion.",
+                          "Export the result again.")
+    return homographies
