@@ -214,3 +214,17 @@ def test_the_index_maps_name_the_swatch_of_every_opaque_pixel(result):
 def test_the_doctor_finds_this_engine_healthy():
     done = engine("doctor", "--json")
     assert done.returncode == 0 and json.loads(done.stdout)["healthy"]
+
+
+def test_a_result_is_never_written_into_the_clip_nor_into_a_folder_without_a_name(frames_folder, tmp_path):
+    before = sorted(frames_folder.iterdir())
+    done = engine("decompose", frames_folder, "--out", frames_folder)
+    assert done.returncode == 1 and "settings.out" in done.stderr and sorted(frames_folder.iterdir()) == before
+    done = engine("decompose", frames_folder, "--out", "")
+    assert done.returncode == 2 and "name the folder" in done.stderr
+
+
+def test_wrong_hints_are_told_before_the_work_begins(frames_folder, tmp_path):
+    (tmp_path / "hints.json").write_text("hello")
+    done = engine("decompose", frames_folder, "--frames", "1:3", "--out", tmp_path / "out", "--hints", tmp_path / "hints.json")
+    assert done.returncode == 1 and "settings.hints" in done.stderr and not (tmp_path / "out/stages/flow.json").exists()

@@ -43,6 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
         report.close()
         _say("Stopped. Finished stages are kept; the same command goes on from there.", sys.stderr)
         return CANCELLED
+    except MemoryError:
+        report.close()
+        _say("Error (engine.memory): The machine's memory is full. Close other programs or choose fewer frames.", sys.stderr)
+        return FAILED
     except Exception:
         report.close()
         _say(f"Error (engine.bug): The engine met an error of its own. Please report it with {_written_down(options)}.", sys.stderr)
@@ -184,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     command = add("export", _export, "write a result in another layout")
     command.add_argument("result", type=Path, metavar="RESULT")
     command.add_argument("--layout", choices=["frames", "toondecompose"], required=True)
-    command.add_argument("--out", type=Path, required=True, metavar="DIR")
+    command.add_argument("--out", type=_folder, required=True, metavar="DIR")
 
     command = add("evaluate", _evaluate, "score a result against known layers")
     command.add_argument("result", type=Path, metavar="RESULT")
@@ -199,7 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true")
 
     command = add("demo-clip", _demo_clip, "draw the demo cartoon with its true layers")
-    command.add_argument("out", type=Path, metavar="DIR")
+    command.add_argument("out", type=_folder, metavar="DIR")
 
     command = add("draw", _draw, "draw a character from its sheet in given poses", job=True)
     command.add_argument("--sheet", type=Path, required=True, metavar="DIR")
@@ -221,7 +225,7 @@ def _adder(commands: argparse._SubParsersAction) -> Callable[..., argparse.Argum
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
         if job:
-            command.add_argument("--out", type=Path, required=True, metavar="RESULT")
+            command.add_argument("--out", type=_folder, required=True, metavar="RESULT")
             command.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
             command.add_argument("--json", action="store_true", help="speak the process protocol on standard output")
         return command
@@ -229,7 +233,19 @@ def _adder(commands: argparse._SubParsersAction) -> Callable[..., argparse.Argum
 
 
 def _sprites(text: str) -> int | None:
-    return None if text.lower() == "auto" else int(text)
+    if text.lower() == "auto":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of sprites; ask for 1 to 8, or auto") from None
+
+
+def _folder(text: str) -> Path:
+    """An output folder; an empty one (a shell's unset variable) would be the current folder, which nobody meant."""
+    if not text:
+        raise argparse.ArgumentTypeError("a folder's name is empty; name the folder to write")
+    return Path(text)
 
 
 def _frames(text: str) -> slice:

@@ -47,6 +47,7 @@ def decompose(clip: Path, out: Path, *, settings: Settings, report: Report) -> D
     cv2.setRNGSeed(settings.seed)
     device = resolve_device(settings.device)
     reader = open_clip(clip, frames=settings.frames)
+    _keep_apart(clip, reader, out)
     job = _Job(reader, out, settings, device, report)
     finished = finished_result(out, job.key)
     return finished if finished else job.run()
@@ -67,6 +68,7 @@ class _Job:
         self.frames = self.store.run("frames", fingerprint(self.clip_key, self.size), self._frames)
         self.small = self.frames.load("small")
         self.full = self.frames.load("full", on_disk=True)
+        self.seeds = self._seeds()  # now: wrong hints are to be told before minutes of work, not after
         flow = self.store.run("flow", fingerprint(self.frames.key, self.settings.flow, self.device), self._flow)
         self.flow = Flow(flow.load("forward", on_disk=True), flow.load("backward", on_disk=True))
         motion = self.store.run("motion", fingerprint(flow.key, self.settings.seed), self._motion)
@@ -116,7 +118,8 @@ class _Job:
 
     def _layers(self, stage: Stage) -> None:
         part = self._whole("Layers")
-        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, seeds=self._seeds(), report=part)
+        seeds = None if self.seeds is None else spread(self.seeds, self.flow)
+        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, seeds=seeds, report=part)
         part.close()
         save_motion(stage, layers.camera)
         save_planes(stage, layers.planes)
@@ -126,8 +129,7 @@ class _Job:
     def _seeds(self) -> np.ndarray | None:
         if self.settings.hints is None:
             return None
-        told = read_hints(self.settings.hints, self.small, clip_size=(self.reader.width, self.reader.height), sprites=self.settings.sprites)
-        return spread(told, self.flow)
+        return read_hints(self.settings.hints, self.small, clip_size=(self.reader.width, self.reader.height), sprites=self.settings.sprites)
 
     def _exposure(self, stage: Stage) -> None:
         self.report.stage("Exposure", PARTS * len(self.alphas))
@@ -191,6 +193,13 @@ class _Job:
         records = [SpriteRecord(**record) for record in drawings.record("drawings")["sprites"]]
         write_result(stage.folder, drawings.folder, records, self.reader, self.full, settings=self.settings, device=self.device,
                      key=self.key, camera=self.camera, report=self.report)
+
+
+def _keep_apart(clip: Path, reader: ClipReader, out: Path) -> None:
+    """Refuse to write a result among the clip's own pictures: its contact sheet would be a frame of the next run."""
+    clip = Path(clip)
+    if clip.is_dir() and Path(out).resolve() in (clip.resolve(), reader.files[0].parent.resolve()):
+        raise SettingsError("settings.out", f"{out} is the clip's own folder.", "Choose another output folder.")
 
 
 def _clip_key(reader: ClipReader) -> str:
