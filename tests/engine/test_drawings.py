@@ -9,6 +9,7 @@ import pytest
 
 from toondecompose_blender.engine.drawings import ExposureSheet, canvas_of, exposure_sheet
 from toondecompose_blender.engine.geometry import project, resized, translation
+from toondecompose_blender.engine.likeness import view_of
 from toondecompose_blender.engine.report import Silent, Stopped
 
 from .toons import HEIGHT, WIDTH, Shot, background, character, shoot, walk
@@ -166,6 +167,13 @@ def test_mattes_with_background_in_their_gaps_do_no_harm_where_the_background_is
     assert alphas.sum() > 1.02 * shot.alphas.sum()
     sheet = exposure_sheet(shot.frames, alphas, report=Silent(), behind=shot.behind.__getitem__)
     assert sheet.exposure.tolist() == exposure
+
+
+def test_a_sliver_beside_what_hides_the_sprite_still_has_a_place():
+    alpha, front = np.zeros((60, 60), np.float32), np.zeros((60, 60), np.float32)
+    alpha[10:50, 30:32], front[10:50, 32:55] = 1, 1
+    view = view_of(0, np.full((60, 60, 3), 90, np.uint8), alpha, 255.0, front=front)
+    assert view.cut and np.allclose(view.center, (30.5, 29.5))
 
 
 def test_a_clip_without_the_sprite_has_an_empty_sheet():

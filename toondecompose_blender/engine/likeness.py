@@ -128,7 +128,9 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
     points = salient_points(gradients(laid, blur=_BLURS[1]), count=_POINTS, cell=16, mask=near > 0)
     inside = (core & (1 - plain))[points[:, 1].astype(int), points[:, 0].astype(int)] > 0
     moments = cv2.moments(mask, binaryImage=True)
-    center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
+    center = np.array([x - left + (width - 1) / 2, y - top + (height - 1) / 2])  # for slivers, all within what the front may hide
+    if moments["m00"]:
+        center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
     return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid & (1 - plain), core, plain, camera,
                 gray, laid, points, points[inside],
                 _thumbnail(laid, mask, center, area), slack, center + (left, top), float(area), cut)
