@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent
 PACKAGE = ROOT / "toondecompose_blender"
 DIST = ROOT / "dist"
 STAMP = "requirements.sha256"
+PARALLEL = ("-n", "2", "--dist", "loadfile")   # for pytest; later words, such as -n 0, overrule them
 WINDOWS = os.name == "nt"
 
 # Debian's packages for the desktop libraries that Blender as a module links against.
@@ -242,7 +243,7 @@ def pytest(python: Path, arguments: list[str], engine: Path) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         variables = {**os.environ, "TOONDECOMPOSE_TEST_ENGINE": str(engine), "PYTHONUTF8": "1"}
-        done = subprocess.run([python, "-m", "pytest", f"--junitxml={report}", *arguments], cwd=ROOT, env=variables)
+        done = subprocess.run([python, "-m", "pytest", f"--junitxml={report}", *PARALLEL, *arguments], cwd=ROOT, env=variables)
         suites = ElementTree.parse(report).getroot().findall("testsuite") if report.exists() else []
     ran, failures, errors, skipped = (sum(int(suite.get(key, 0)) for suite in suites) for key in ("tests", "failures", "errors", "skipped"))
     failed = failures + errors
