@@ -36,19 +36,19 @@ def main(arguments: list[str] | None = None) -> int:
         report.close()
         return OK
     except ToonError as error:
-        report.close()
+        report.abandon()
         _say(f"Error ({error.code}): {error}", sys.stderr)
         return FAILED
     except (KeyboardInterrupt, Stopped):
-        report.close()
+        report.abandon()
         _say("Stopped. Finished stages are kept; the same command goes on from there.", sys.stderr)
         return CANCELLED
     except MemoryError:
-        report.close()
+        report.abandon()
         _say("Error (engine.memory): The machine's memory is full. Close other programs or choose fewer frames.", sys.stderr)
         return FAILED
     except Exception:
-        report.close()
+        report.abandon()
         _say(f"Error (engine.bug): The engine met an error of its own. Please report it with {_written_down(options)}.", sys.stderr)
         return FAILED
 

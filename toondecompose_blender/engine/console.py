@@ -83,9 +83,15 @@ class BarReport:
         pass
 
     def close(self) -> None:
+        """The stage is done: its bar is full."""
         if self.bar is not None:
             self.bar.update(self.bar.total - self.bar.n)
             self.bar.set_postfix_str("")
+        self.abandon()
+
+    def abandon(self) -> None:
+        """The stage ended early: its bar stays where it is."""
+        if self.bar is not None:
             self.bar.close()
             self.bar = None
 
