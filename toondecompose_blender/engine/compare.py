@@ -11,7 +11,7 @@ import numpy as np
 from ..protocol import ResultError, read_result
 from .clip import open_clip
 from .evaluate import evaluate, table
-from .recompose import Recomposer
+from .recompose import Recomposer, decibel
 
 __all__ = ["compare"]
 
@@ -30,7 +30,7 @@ def compare(result: Path, render: Path, *, truth: Path | None = None) -> str:
     recomposer = Recomposer(result, decomposition)
     count = min(rendered.count, clip.frames)
     errors = [_squared_error(rendered.read(t), recomposer.frame(t)) for t in range(count)]
-    lines = [f"render against recomposition    {_decibel(errors):6.2f} dB over {count} frames",
+    lines = [f"render against recomposition    {decibel(float(np.mean(errors))):6.2f} dB over {count} frames",
              f"recomposition against the clip  {decomposition.metrics['recomposition_psnr']:6.2f} dB"]
     if truth is not None:
         lines.append(table([evaluate(result, truth)]))
@@ -39,7 +39,3 @@ def compare(result: Path, render: Path, *, truth: Path | None = None) -> str:
 
 def _squared_error(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.mean((one.astype(np.float32) - other) ** 2))
-
-
-def _decibel(errors: list[float]) -> float:
-    return float(10 * np.log10(255**2 / max(np.mean(errors), 1e-9)))

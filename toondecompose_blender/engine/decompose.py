@@ -35,7 +35,7 @@ __all__ = ["decompose"]
 
 STAGES_FOLDER = "stages"
 PARTS = 100                # units of a stage whose own length is not known before
-CUT_DISTANCE = 0.5         # share of the histogram that changes at a cut; judged on the shared clips
+CUT_DISTANCE = 0.5         # share of the histogram that changes at a cut: a guess, which has only to warn
 
 
 def decompose(clip: Path, out: Path, *, settings: Settings, report: Report) -> Decomposition:

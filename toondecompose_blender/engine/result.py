@@ -29,7 +29,7 @@ from .matting.triangulation import Matte
 from .motion import Motion
 from .palette import find_palette, index_map
 from .pictures import write_picture
-from .recompose import Recomposer
+from .recompose import Recomposer, decibel
 from .report import Report
 from .settings import Settings
 from .sheet import ResultPictures
@@ -104,18 +104,16 @@ def _pictures_and_figures(folder: Path, decomposition: Decomposition, frames: np
             pictures.add(t, original, recomposed)
             report.step(2)
     worst = int(np.argmax(errors))
-    return {"recomposition_psnr": _decibel(float(np.mean(errors))), "recomposition_psnr_worst": _decibel(errors[worst]),
+    return {"recomposition_psnr": decibel(float(np.mean(errors))), "recomposition_psnr_worst": decibel(errors[worst]),
             "worst_frame": worst + decomposition.clip.first_frame}
-
-
-def _decibel(error: float) -> float:
-    return round(float(10 * np.log10(255**2 / max(error, 1e-6))), 2)
 
 
 def publish(finished: Path, out: Path, report: Report) -> Decomposition:
     """Bring a finished result stage into the result folder `out`; the manifest goes last, so a half copy is no result."""
     decomposition = read_result(finished)
     try:
+        for left_over in _files_of(out) - set(decomposition.files):
+            inside(out, left_over).unlink(missing_ok=True)
         (out / MANIFEST_NAME).unlink(missing_ok=True)
         for relative in decomposition.files:
             source, target = inside(finished, relative), inside(out, relative)
@@ -128,6 +126,14 @@ def publish(finished: Path, out: Path, report: Report) -> Decomposition:
     report.artifact("contact_sheet", decomposition.contact_sheet)
     report.artifact("preview", decomposition.preview)
     return decomposition
+
+
+def _files_of(out: Path) -> set[str]:
+    """The files of the result that is there already, if there is one."""
+    try:
+        return set(read_result(out).files)
+    except ResultError:
+        return set()
 
 
 def finished_result(out: Path, key: str) -> Decomposition | None:
