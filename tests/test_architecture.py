@@ -30,13 +30,14 @@ ALLOWED = {
     "ui_rows": (set(), BLENDER),
     "previews": (set(), BLENDER),
     "preferences": ({"preferences", "operators", "ui_rows", "jobs", "protocol"}, BLENDER),
-    "operators": ({"operators", "jobs", "scene", "properties", "preferences", "previews", "protocol"}, BLENDER),
+    "operators": ({"operators", "registration", "jobs", "scene", "properties", "preferences", "previews", "protocol"}, BLENDER),
     "ui_panel": ({"ui_panel", "ui_rows", "properties"}, BLENDER),
     "ui_character": ({"ui_panel", "ui_rows", "properties"}, BLENDER),
     "ui_sprites": ({"ui_sprites", "ui_panel", "ui_rows", "previews", "properties", "scene"}, BLENDER),
     "command_engine": ({"operators", "preferences", "scene", "jobs", "protocol"}, BLENDER),
     "command": ({"command", "command_engine", "operators", "preferences", "scene", "jobs", "properties", "protocol"}, BLENDER),
-    "__init__": (set(), {"bpy"}),
+    "registration": (set(), set()),
+    "__init__": ({"registration"}, {"bpy"}),
 }
 
 

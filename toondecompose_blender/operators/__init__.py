@@ -4,7 +4,7 @@ Registers the topics and the session that their jobs run in."""
 
 from __future__ import annotations
 
-import importlib
+from ..registration import register_all, unregister_all
 
 __all__ = ["register", "unregister"]
 
@@ -15,18 +15,8 @@ _MODULES = (
 
 
 def register() -> None:
-    done = []
-    try:
-        for name in _MODULES:
-            module = importlib.import_module(f".{name}", __package__)
-            module.register()
-            done.append(module)
-    except BaseException:
-        for module in reversed(done):
-            module.unregister()
-        raise
+    register_all(__package__, _MODULES)
 
 
 def unregister() -> None:
-    for name in reversed(_MODULES):
-        importlib.import_module(f".{name}", __package__).unregister()
+    unregister_all(__package__, _MODULES)
