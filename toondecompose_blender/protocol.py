@@ -204,7 +204,12 @@ class Sprite:
 
 @dataclass(frozen=True)
 class Decomposition:
-    """A whole result; `sprites` stand in layer order, back to front.  `files` maps every file to its SHA-256."""
+    """A whole result; `sprites` stand in layer order, back to front.  `files` maps every file to its SHA-256.
+
+    `residual` (one picture a frame, or none) is what the sprites lack of the clip, kept apart from them and counted in no
+    figure: 16-bit RGB pictures of the clip's size, 0x8080 + clip - recomposition in 8-bit values, so that recomposition +
+    picture - 0x8080 is the clip's frame, bit for bit.
+    """
     clip: Clip
     sprites: tuple[Sprite, ...]
     engine: str = ENGINE_VERSION
@@ -214,6 +219,7 @@ class Decomposition:
     metrics: dict = field(default_factory=dict)
     contact_sheet: str = ""
     preview: str = ""
+    residual: tuple[str, ...] = ()
     files: dict = field(default_factory=dict)
     schema: int = SCHEMA_VERSION
 
@@ -275,6 +281,7 @@ def _decomposition(record: dict) -> Decomposition:
     values = {key: value for key, value in record.items() if key in known}
     values["clip"] = _known(Clip, record["clip"])
     values["sprites"] = tuple(_sprite(sprite) for sprite in record["sprites"])
+    values["residual"] = tuple(record.get("residual", ()))
     return Decomposition(**values)
 
 
@@ -296,6 +303,10 @@ def _check(folder: os.PathLike | str, decomposition: Decomposition) -> None:
 
     if not decomposition.sprites:
         raise damaged("The result holds no sprites.")
+    if len(decomposition.residual) not in (0, decomposition.clip.frames):
+        raise damaged(f"The result has {len(decomposition.residual)} residuals for {decomposition.clip.frames} frames.")
+    for path in decomposition.residual:
+        inside(folder, path)
     whole = {sprite.id for sprite in decomposition.sprites if not sprite.part_of}
     for sprite in decomposition.sprites:
         if sprite.part_of and sprite.part_of not in whole:

@@ -120,7 +120,7 @@ def _say(text: str, stream: TextIO | None = None) -> None:
 def _decompose(options: argparse.Namespace, report: Report) -> None:
     from .decompose import decompose
     settings = Settings(sprites=options.sprites, frames=options.frames, lines=options.size, preset=options.preset, device=options.device,
-                        seed=options.seed, flow=options.flow, hints=options.hints)
+                        seed=options.seed, flow=options.flow, hints=options.hints, residual=options.residual)
     result = decompose(options.clip, options.out, settings=settings, report=report)
     if not options.json:
         report.close()
@@ -133,6 +133,13 @@ def _export(options: argparse.Namespace, report: Report) -> None:
     export(options.result, layout=options.layout, out=options.out, report=report)
     report.close()
     _say(f"Exported to {options.out}.")
+
+
+def _recompose(options: argparse.Namespace, report: Report) -> None:
+    from .export import recompose
+    recompose(options.result, out=options.out, residual=options.residual, report=report)
+    report.close()
+    _say(f"Recomposed to {options.out}.")
 
 
 def _evaluate(options: argparse.Namespace, report: Report) -> None:
@@ -184,11 +191,17 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--flow", choices=["dis", "raft"], default="dis")
     command.add_argument("--hints", type=Path, metavar="FILE", help="boxes, scribbles or masks that help to tell the sprites apart")
+    command.add_argument("--residual", action="store_true", help="also keep what the sprites lack of every frame (recompose --residual)")
 
     command = add("export", _export, "write a result in another layout")
     command.add_argument("result", type=Path, metavar="RESULT")
     command.add_argument("--layout", choices=["frames", "toondecompose"], required=True)
     command.add_argument("--out", type=_folder, required=True, metavar="DIR")
+
+    command = add("recompose", _recompose, "write the frames that a result stands for")
+    command.add_argument("result", type=Path, metavar="RESULT")
+    command.add_argument("--out", type=_folder, required=True, metavar="DIR")
+    command.add_argument("--residual", action="store_true", help="add the residual: the clip's own frames, bit for bit")
 
     command = add("evaluate", _evaluate, "score a result against known layers")
     command.add_argument("result", type=Path, metavar="RESULT")

@@ -62,7 +62,8 @@ class _Job:
         self.store = StageStore(out / STAGES_FOLDER)
         self.clip_key = _clip_key(reader)
         self.hints_key = _hints_key(settings.hints)
-        self.key = fingerprint(self.clip_key, self.size, settings.sprites, settings.flow, device, settings.seed, self.hints_key)
+        self.key = fingerprint(self.clip_key, self.size, settings.sprites, settings.flow, device, settings.seed, self.hints_key,
+                               settings.residual)
 
     def run(self) -> Decomposition:
         self.frames = self.store.run("frames", fingerprint(self.clip_key, self.size), self._frames)

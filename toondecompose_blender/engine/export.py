@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A result written in another layout: sprites in frame space, or the files that the published ToonDecompose writes.
+"""A result written in another layout: sprites in frame space, the files that the published ToonDecompose writes, or plain frames.
 Reads a finished result; the folder appears whole or not at all."""
 
 from __future__ import annotations
@@ -7,7 +7,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +17,11 @@ from ..protocol import Decomposition, SettingsError, read_result
 from .export_toondecompose import write_toondecompose
 from .parallel import map_ordered
 from .pictures import disk_error, straight, write_array, write_bytes, write_picture
-from .recompose import SpriteRenderer, whole_sprites
+from .recompose import Recomposer, SpriteRenderer, whole_sprites
 from .report import Report, Silent, ticked
+from .residual import add_residual
 
-__all__ = ["export", "LAYOUTS"]
+__all__ = ["export", "recompose", "LAYOUTS"]
 
 
 def export(result_folder: Path | str, *, layout: str, out: Path | str, report: Report | None = None) -> None:
@@ -31,14 +33,40 @@ def export(result_folder: Path | str, *, layout: str, out: Path | str, report: R
     """
     if layout not in LAYOUTS:
         raise SettingsError("settings.layout", f"There is no layout {layout!r}.", f"Choose one of: {', '.join(sorted(LAYOUTS))}.")
-    decomposition, out = read_result(result_folder), Path(os.path.abspath(out))
+    decomposition = read_result(result_folder)
+    with _new_folder(Path(os.path.abspath(out))) as unfinished:
+        LAYOUTS[layout](Path(result_folder), decomposition, unfinished, report or Silent())
+
+
+def recompose(result_folder: Path | str, *, out: Path | str, residual: bool = False, report: Report | None = None) -> None:
+    """Write the frames that a result stands for as %04d.png (from 1) to the new or empty folder `out`: of its sprites alone, or
+    with the `residual`, which makes them the clip's own frames in 8 bit.
+
+    Raises `SettingsError` settings.out; `ResultError`, also result.residual; `EngineError` engine.disk_full, engine.write.
+    """
+    folder, decomposition, report = Path(result_folder), read_result(result_folder), report or Silent()
+    recomposer = Recomposer(folder, decomposition)
+    report.stage("recompose", decomposition.clip.frames)
+
+    def write(t: int) -> None:
+        frame = recomposer.frame(t)
+        write_picture(unfinished / f"{t + 1:04d}.png", add_residual(folder, decomposition, t, frame) if residual else frame)
+
+    with _new_folder(Path(os.path.abspath(out))) as unfinished:
+        for _ in ticked(map_ordered(write, range(decomposition.clip.frames)), report):
+            pass
+
+
+@contextmanager
+def _new_folder(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that becomes `out` when the block ends well, and goes away otherwise."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise SettingsError("settings.out", f"{out} is not empty.", "Choose a new folder; nothing is overwritten.")
     unfinished = out.with_name(out.name + ".tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         unfinished.mkdir(parents=True)
-        LAYOUTS[layout](Path(result_folder), decomposition, unfinished, report or Silent())
+        yield unfinished
         if out.exists():
             out.rmdir()
         os.replace(unfinished, out)

@@ -31,6 +31,7 @@ from .palette import find_palette, index_map
 from .pictures import write_picture
 from .recompose import Recomposer, decibel
 from .report import Report
+from .residual import residual_name, write_residual
 from .settings import Settings
 from .sheet import ResultPictures
 
@@ -86,6 +87,7 @@ def write_result(folder: Path, drawings: Path, records: list[SpriteRecord], read
     clip = Clip(reader.name, reader.width, reader.height, reader.count, float(reader.fps), reader.first_frame, str(reader.source))
     decomposition = Decomposition(
         clip=clip, sprites=sprites, device=device, seed=settings.seed, contact_sheet=CONTACT_SHEET, preview=PREVIEW,
+        residual=tuple(residual_name(t) for t in range(reader.count)) if settings.residual else (),
         settings={"sprites": settings.sprites, "lines": settings.lines, "preset": settings.preset, "flow": settings.flow, "key": key})
     figures = _pictures_and_figures(folder, decomposition, frames, report)
     residual = round(float(camera.confidence), 4) if np.isfinite(camera.confidence) else None
@@ -95,13 +97,18 @@ def write_result(folder: Path, drawings: Path, records: list[SpriteRecord], read
 
 
 def _pictures_and_figures(folder: Path, decomposition: Decomposition, frames: np.ndarray, report: Report) -> dict:
-    """Contact sheet and preview; how near the sprites come to the clip, in dB, mean squared error pooled over frames."""
+    """Contact sheet, preview and, if asked for, the residual; how near the sprites alone come to the clip, in dB, mean
+    squared error pooled over frames."""
     errors = []
+    for name in decomposition.residual[:1]:
+        (folder / name).parent.mkdir()
     with ResultPictures(folder / CONTACT_SHEET, folder / PREVIEW, folder, decomposition) as pictures:
         for t, recomposed in enumerate(Recomposer(folder, decomposition).frames()):
             original = np.asarray(frames[t])
             errors.append(float(np.mean((original.astype(np.float32) - recomposed) ** 2)))
             pictures.add(t, original, recomposed)
+            for name in decomposition.residual[t:t + 1]:
+                write_residual(folder / name, original, recomposed)
             report.step(2)
     worst = int(np.argmax(errors))
     return {"recomposition_psnr": decibel(float(np.mean(errors))), "recomposition_psnr_worst": decibel(errors[worst]),

@@ -18,7 +18,8 @@ MOST_SPRITES = 8
 @dataclass(frozen=True)
 class Settings:
     """`sprites` 1..8 with the background, None = find out; `frames` a slice of the clip's frames, None = all;
-    `lines` short side of the analysis picture in px, None = from the preset; `device` auto, cpu or cuda; `flow` dis or raft."""
+    `lines` short side of the analysis picture in px, None = from the preset; `device` auto, cpu or cuda; `flow` dis or raft;
+    `residual`: keep beside the result what its sprites lack of every frame."""
     sprites: int | None = 2
     frames: slice | None = None
     lines: int | None = None
@@ -27,6 +28,7 @@ class Settings:
     seed: int = 0
     flow: str = "dis"
     hints: Path | None = None
+    residual: bool = False
 
     def __post_init__(self) -> None:
         if self.sprites is not None and not 1 <= self.sprites <= MOST_SPRITES:
