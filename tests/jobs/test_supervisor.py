@@ -108,14 +108,34 @@ def test_cancel_is_a_line_that_the_engine_answers(start):
     assert listen(child)[-1] == Cancelled()
 
 
-def test_an_engine_deaf_to_cancel_is_terminated_and_one_deaf_to_that_is_killed(start, monkeypatch):
-    monkeypatch.setattr(module, "CANCEL_SECONDS", 0.3)
-    monkeypatch.setattr(module, "TERMINATE_SECONDS", 0.3)
+def test_an_engine_deaf_to_cancel_is_terminated_and_one_deaf_to_that_is_killed(start):
     for deafness, number in (("", -15), ("signal.signal(signal.SIGTERM, signal.SIG_IGN)", -9)):
         child = start(f"{deafness}\nhello(); progress()\nwhile True: time.sleep(9)")
         listen(child, any_progress)
         child.cancel()
         assert listen(child)[-1] == Cancelled() and child._child.returncode == number
+
+
+def test_the_whole_ladder_of_a_cancel_stays_below_two_seconds():
+    assert module.CANCEL_SECONDS + module.TERMINATE_SECONDS <= 1.6      # what is left is for two ticks and the system
+
+
+def test_a_child_with_much_to_clear_away_is_given_its_time(start):
+    child = start("progress()\nsys.stdin.readline(); time.sleep(2.5); say('cancelled')", patience=30)
+    listen(child, any_progress)
+    child.cancel()
+    assert listen(child)[-1] == Cancelled() and child._child.returncode == 0
+
+
+def test_what_a_killed_engine_left_unfinished_is_deleted_and_finished_stages_stay(start, tmp_path):
+    child = start("import pathlib\nfor name in ('flow', 'motion.tmp'):\n"
+                  "    folder = pathlib.Path(os.environ['FOLDER'], 'stages', name)\n"
+                  "    folder.mkdir(parents=True); (folder / 'a.npy').write_bytes(b'0')\n"
+                  "progress()\nwhile True: time.sleep(9)", env={"FOLDER": str(tmp_path)})
+    listen(child, any_progress)
+    child.cancel()
+    assert listen(child)[-1] == Cancelled()
+    assert [path.name for path in (tmp_path / "stages").iterdir()] == ["flow"]
 
 
 def test_what_the_engine_started_ends_with_it(start):
@@ -126,7 +146,7 @@ def test_what_the_engine_started_ends_with_it(start):
 
 
 def test_an_engine_that_stays_after_its_last_word_is_ended(start, monkeypatch):
-    monkeypatch.setattr(module, "CANCEL_SECONDS", 0.3)
+    monkeypatch.setattr(module, "EXIT_SECONDS", 0.3)
     assert listen(start("say('done', result='')\nwhile True: time.sleep(9)"))[-1] == Done("")
 
 

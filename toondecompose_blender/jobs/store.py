@@ -21,7 +21,7 @@ from ..protocol import MANIFEST_NAME, EngineError, ToonError
 from .spec import JOB_FILE, JobSpec, read_spec, write_record
 
 __all__ = [
-    "JobState", "JobStore", "Lock", "LOG_FILE", "log_tail", "folder_error", "tree_bytes",
+    "JobState", "JobStore", "Lock", "LOG_FILE", "log_tail", "folder_error", "tree_bytes", "sweep",
     "WAITING", "RUNNING", "STOPPED", "FAILED", "READY", "IMPORTED",
 ]
 
@@ -153,6 +153,17 @@ def tree_bytes(root: os.PathLike | str) -> int:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(folder, name)).st_size
     return total
+
+
+def sweep(folder: os.PathLike | str) -> None:
+    """Delete what an ended engine left unfinished: whatever ends in .tmp in the job's folder or one level below."""
+    for pattern in ("*.tmp", "*/*.tmp"):
+        for path in Path(folder).glob(pattern):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def log_tail(folder: os.PathLike | str, lines: int = 40) -> str:

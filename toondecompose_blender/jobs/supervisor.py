@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..protocol import PROTOCOL_VERSION, Cancelled, Done, EngineError, Failed, Hello, Message, Progress, Warned, decode
-from .store import LOG_FILE, Lock, folder_error, log_tail
+from .store import LOG_FILE, Lock, folder_error, log_tail, sweep
 
 __all__ = ["Supervisor", "is_last", "REPAIR"]
 
 REPAIR = "Repair the engine in the preferences."
 
-CANCEL_SECONDS, TERMINATE_SECONDS = 5.0, 3.0    # the cancel ladder: a line, then the group's end, then its death
+# The cancel ladder: a line, then the group's end, then its death.  Cancel has to take effect within two seconds, also while a
+# library compiles and hears nothing; stages are written whole or not at all, so nothing is lost by force.
+CANCEL_SECONDS, TERMINATE_SECONDS = 1.2, 0.3
+EXIT_SECONDS = 5.0                              # from its last word to its end: libraries may take long to be taken down
 CLOSE_SECONDS = 0.6                             # Blender's exit: stages are atomic, so a short farewell is enough
 LEAVE_SECONDS = 1.0                             # from the end of its output to the end of the process, and back
 LONGEST_LINE = 65536                            # bytes; no message of the protocol comes near
@@ -40,11 +43,14 @@ class Supervisor:
     """A running engine.  Raises `EngineError` (engine.missing, engine.folder, engine.disk_full) if it cannot start.
 
     `command` is an argument list; `folder` gets job.log; `lock` is kept open in the child too, so that the folder
-    stays taken while an engine lives that lost its Blender.  Times are monotonic: the clock may be set meanwhile.
+    stays taken while an engine lives that lost its Blender; `patience` is how many seconds a cancelled child may take to
+    leave by itself.  Times are monotonic: the clock may be set meanwhile.
     """
 
-    def __init__(self, command: Sequence[str], folder: os.PathLike | str, *, lock: Lock | None = None, env: dict[str, str] | None = None):
+    def __init__(self, command: Sequence[str], folder: os.PathLike | str, *, lock: Lock | None = None, env: dict[str, str] | None = None,
+                 patience: float = CANCEL_SECONDS):
         self.folder, self.outcome, self.cancelling = Path(folder), None, False
+        self._patience = patience
         self._lock, self._garbage, self._last_word = lock, 0, None
         self._heard = self._log_checked = time.monotonic()
         self._ladder: list[tuple[float, int]] = []
@@ -150,7 +156,7 @@ class Supervisor:
             return
         self.cancelling = True
         self._say(b"cancel\n")
-        self._plan_end(CANCEL_SECONDS)
+        self._plan_end(self._patience)
 
     def close(self) -> None:
         """Blender leaves: end the engine now, within a second; finished stages stay.  Nothing is told any more."""
@@ -178,7 +184,7 @@ class Supervisor:
             self._last_word = message
             self._say(b"", last=True)
             if not self._ladder:
-                self._plan_end(CANCEL_SECONDS)
+                self._plan_end(EXIT_SECONDS)
         elif isinstance(message, Progress) and heard and isinstance(heard[-1], Progress):
             heard[-1] = message
         else:
@@ -249,10 +255,11 @@ class Supervisor:
             pass
 
     def _release(self) -> None:
-        """Leave no process, thread, pipe or lock behind."""
+        """Leave no process, thread, pipe, lock or unfinished file behind."""
         self._signal_group(9)       # what the engine itself may have started
         self._closing.set()
         self._child.wait()
+        sweep(self.folder)
         try:
             self._child.stdin.close()
         except OSError:

@@ -27,6 +27,7 @@ __all__ = ["Session", "current", "refresh_engine", "register", "unregister"]
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 1.0     # seconds between two ticks
 POLL_SECONDS = 0.004                        # of each tick, at most, for hearing
+UNINSTALL_SECONDS = 20.0                    # that a cancelled installation may take to delete thousands of files
 STRIP_JOB = JOB_ID                          # custom property of a strip, as of a collection: the id of the imported job
 
 _session: Session | None = None
@@ -137,7 +138,8 @@ class Session:
         except OSError as cause:
             raise folder_error(home.root, cause) from cause
         self.install_progress = self.install_error = None
-        self.installer = Supervisor(home.install_command(action, arguments), home.root, env=child_environment(home.root))
+        self.installer = Supervisor(home.install_command(action, arguments), home.root, env=child_environment(home.root),
+                                    patience=UNINSTALL_SECONDS)
         refresh_engine()
 
     def _hear_installer(self) -> None:
