@@ -211,12 +211,17 @@ def test_the_index_maps_name_the_swatch_of_every_opaque_pixel(result):
     assert (distance[np.arange(chosen.sum()), index[chosen] - 1] <= distance.min(1) + 12).all()
 
 
+def test_no_two_pictures_of_a_result_share_a_name(result):
+    names = [name.rpartition("/")[2] for sprite in read_result(result).sprites for name in (*sprite.drawings, *sprite.index_maps)]
+    assert len(names) > 4 and len(set(names)) == len(names)
+
+
 def test_a_result_with_fewer_sprites_leaves_nothing_of_the_one_before(frames_folder, result, tmp_path):
     out = tmp_path / "again"
     shutil.copytree(result, out)
     assert engine("decompose", frames_folder, "--sprites", 1, "--out", out).returncode == 0
     on_disk = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and "stages" not in path.parts}
-    assert "sprite_1/0001.png" not in on_disk
+    assert not any(name.startswith("sprite_1/") for name in on_disk)
     assert on_disk - {"job.log"} == {*read_result(out).files, "decomposition.json"}  # the log is the job's, not the result's
 
 

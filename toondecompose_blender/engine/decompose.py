@@ -27,7 +27,7 @@ from .matting.triangulation import Matte
 from .motion import background_motion
 from .records import (load_backdrop, load_motion, load_planes, load_sheet, save_backdrop, save_motion, save_planes, save_sheet)
 from .report import Portion, Report, ticked
-from .result import SpriteRecord, finished_result, publish, write_result
+from .result import DRAWING_FILE, INDEX_FILE, SpriteRecord, finished_result, publish, write_result
 from .settings import Settings
 from .stages import Stage, StageStore, fingerprint
 
@@ -81,7 +81,7 @@ class _Job:
         self.sheets = [load_sheet(exposure, k) for k in range(len(self.alphas))]
         plate = self.store.run("plate", fingerprint(layers.key), self._plate)
         self.backdrop = load_backdrop(plate)
-        drawings = self.store.run("drawings", fingerprint(exposure.key, plate.key), self._drawings)
+        drawings = self.store.run("drawings", fingerprint(exposure.key, plate.key, DRAWING_FILE, INDEX_FILE), self._drawings)
         result = self.store.run("result", fingerprint(drawings.key, self.key), lambda stage: self._result(stage, drawings))
         return publish(result.folder, self.out, self.report)
 

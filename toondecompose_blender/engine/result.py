@@ -35,9 +35,11 @@ from .residual import residual_name, write_residual
 from .settings import Settings
 from .sheet import ResultPictures
 
-__all__ = ["SpriteRecord", "write_result", "publish", "finished_result"]
+__all__ = ["DRAWING_FILE", "INDEX_FILE", "SpriteRecord", "write_result", "publish", "finished_result"]
 
 CONTACT_SHEET, PREVIEW = "contact_sheet.png", "preview.mp4"
+# No two files of a result share a name: Blender's Find Missing Files knows lost pictures by their names alone.
+DRAWING_FILE, INDEX_FILE = "{id}/{id}_{number:04d}.png", "{id}/index/{id}_index_{number:04d}.png"
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,8 @@ class SpriteRecord:
         (folder / id / "index").mkdir(parents=True)
         palette = find_palette([matte.rgba for matte in mattes], shown.tolist())
         for number, matte in enumerate(mattes, 1):
-            write_picture(folder / id / f"{number:04d}.png", matte.rgba)
-            write_picture(folder / id / f"index/{number:04d}.png", index_map(matte.rgba, palette))
+            write_picture(folder / DRAWING_FILE.format(id=id, number=number), matte.rgba)
+            write_picture(folder / INDEX_FILE.format(id=id, number=number), index_map(matte.rgba, palette))
         confidence = np.minimum.reduce([matte.confidence for matte in mattes])
         write_picture(folder / id / "confidence.png", confidence)
         np.save(folder / id / "homographies.npy", np.asarray(canvas.homographies, np.float64))
@@ -70,12 +72,12 @@ class SpriteRecord:
                    [[swatch.color, swatch.share] for swatch in palette], part_of)
 
     def sprite(self) -> Sprite:
-        def files(folder: str) -> tuple[str, ...]:
-            return tuple(f"{folder}/{number:04d}.png" for number in range(1, self.count + 1))
+        def files(pattern: str) -> tuple[str, ...]:
+            return tuple(pattern.format(id=self.id, number=number) for number in range(1, self.count + 1))
 
-        return Sprite(self.id, self.name, self.role, self.width, self.height, files(self.id), tuple(self.exposure),
+        return Sprite(self.id, self.name, self.role, self.width, self.height, files(DRAWING_FILE), tuple(self.exposure),
                       f"{self.id}/homographies.npy", palette=tuple(Swatch(tuple(color), share) for color, share in self.palette),
-                      index_maps=files(f"{self.id}/index"), confidence=f"{self.id}/confidence.png", part_of=self.part_of)
+                      index_maps=files(INDEX_FILE), confidence=f"{self.id}/confidence.png", part_of=self.part_of)
 
 
 def write_result(folder: Path, drawings: Path, records: list[SpriteRecord], reader: ClipReader, frames: np.ndarray, *,
