@@ -12,7 +12,8 @@ from bpy.props import BoolProperty, StringProperty
 from ..protocol import SceneError, ToonError
 from ..scene.character import RestPose, render_poses, render_view_pose
 from ..scene.character_swap import replace_by_character
-from .selected import SpriteOperator, active_sprite, class_registration, refresh, report_error
+from .reasons import ReasonedOperator, report_error
+from .selected import SpriteOperator, active_sprite, class_registration, refresh
 
 __all__ = ["register", "unregister", "rest_of", "frame_size"]
 
@@ -22,15 +23,8 @@ def rest_of(settings) -> RestPose:
     return RestPose(settings.rest_frame if settings.rest == "FRAME" else None)
 
 
-class _RigOperator:
+class _RigOperator(ReasonedOperator):
     """What the operators on a rig share: the chosen armature, and a reason without one."""
-
-    @classmethod
-    def poll(cls, context) -> bool:
-        reason = cls.reason(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
 
     @classmethod
     def reason(cls, context) -> str:

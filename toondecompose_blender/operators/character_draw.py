@@ -17,29 +17,26 @@ from ..scene.character import character_meshes, render_poses
 from . import session
 from .character import frame_size, rest_of
 from .decompose import refuse_without_engine
+from .reasons import ReasonedOperator, report_error
 
 __all__ = ["register", "unregister"]
 
 POSES_FOLDER = "poses"
 
 
-class TOON_OT_character_draw(bpy.types.Operator):
+class TOON_OT_character_draw(ReasonedOperator, bpy.types.Operator):
     """Draw the character of the sheet in the rig's motion; the poses are rendered first"""
     bl_idname, bl_label = "toon.character_draw", "Draw Character"
 
     @classmethod
-    def poll(cls, context):
-        reason = character_refusal(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def reason(cls, context) -> str:
+        return character_refusal(context)
 
     def execute(self, context):
         try:
             job = start(context)
         except ToonError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return report_error(self, error)
         session.current().tick()
         self.report({"INFO"}, f"{job.spec.name} is being drawn")
         return {"FINISHED"}

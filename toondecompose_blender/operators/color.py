@@ -8,8 +8,7 @@ import bpy
 from bpy.props import EnumProperty
 
 from ..scene import blending, palette
-from ..scene.sprites import sprites_of
-from .selected import SpriteOperator, class_registration, refresh, selected_sprites
+from .selected import SceneSpritesOperator, SpriteOperator, class_registration, refresh, selected_sprites
 
 __all__ = ["register", "unregister"]
 
@@ -32,16 +31,12 @@ class TOON_OT_palette_restore(SpriteOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class TOON_OT_blending(SpriteOperator, bpy.types.Operator):
+class TOON_OT_blending(SceneSpritesOperator, bpy.types.Operator):
     """Choose how the sprites of this scene mix"""
     bl_idname, bl_label = "toon.blending", "Change Blending"
     mode: EnumProperty(name="Blending", items=[
         ("DISPLAY", "Display", "On the values of the screen, like the clip: exact; without lamps and view transforms"),
         ("LINEAR", "Scene Linear", "In linear light, like other 3D: flat colors stay, soft edges come out a little lighter")])
-
-    @classmethod
-    def reason(cls, context) -> str:
-        return "" if sprites_of(context.scene) else "No sprites in this scene"
 
     def execute(self, context):
         blending.set_blending(context.scene, self.mode.lower())

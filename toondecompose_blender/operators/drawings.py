@@ -11,9 +11,18 @@ from bpy.app.handlers import persistent
 from bpy.props import StringProperty
 
 from ..protocol import ToonError
-from ..scene import drawings, retiming
+from ..scene import drawings, packing, retiming
 from ..scene.sprites import sprites_of
-from .selected import SpriteOperator, active_sprite, class_registration, refresh, report_error, selected_sprites
+from .reasons import report_error
+from .selected import (
+    ActiveSpriteOperator,
+    SceneSpritesOperator,
+    SpriteOperator,
+    active_sprite,
+    class_registration,
+    refresh,
+    selected_sprites,
+)
 
 __all__ = ["LOST", "register", "unregister"]
 
@@ -21,13 +30,7 @@ LOST = "toondecompose_lost"
 """Custom property of the WindowManager: what the opened file misses, in words; absent if nothing."""
 
 
-class _ActiveSprite(SpriteOperator):
-    @classmethod
-    def reason(cls, context) -> str:
-        return "" if active_sprite(context) is not None else "Select a sprite"
-
-
-class TOON_OT_drawing_replace(_ActiveSprite, bpy.types.Operator):
+class TOON_OT_drawing_replace(ActiveSpriteOperator, bpy.types.Operator):
     """Show a repainted file wherever the drawing at the playhead is exposed"""
     bl_idname, bl_label = "toon.drawing_replace", "Replace Drawing"
     filepath: StringProperty(subtype="FILE_PATH")
@@ -35,7 +38,10 @@ class TOON_OT_drawing_replace(_ActiveSprite, bpy.types.Operator):
 
     @classmethod
     def reason(cls, context) -> str:
-        return super().reason(context) or ("" if _drawing(context) else "The sprite is hidden in this frame")
+        reason = super().reason(context)
+        if not reason and drawings.is_packed(active_sprite(context)):
+            reason = "Unpack the drawings first"
+        return reason or ("" if _drawing(context) else "The sprite is hidden in this frame")
 
     def invoke(self, context, _event):
         self.filepath = str(drawings.drawing_path(active_sprite(context), _drawing(context)))
@@ -51,7 +57,7 @@ class TOON_OT_drawing_replace(_ActiveSprite, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class TOON_OT_drawings_open(_ActiveSprite, bpy.types.Operator):
+class TOON_OT_drawings_open(ActiveSpriteOperator, bpy.types.Operator):
     """Open the folder of the sprite's drawings"""
     bl_idname, bl_label = "toon.drawings_open", "Open Folder"
     bl_options = {"REGISTER"}
@@ -61,15 +67,11 @@ class TOON_OT_drawings_open(_ActiveSprite, bpy.types.Operator):
         return {"FINISHED"}
 
 
-class TOON_OT_relink(SpriteOperator, bpy.types.Operator):
+class TOON_OT_relink(SceneSpritesOperator, bpy.types.Operator):
     """Choose the folder in which the result of these sprites is now"""
     bl_idname, bl_label = "toon.relink", "Relink Result"
     directory: StringProperty(subtype="DIR_PATH")
     filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
-
-    @classmethod
-    def reason(cls, context) -> str:
-        return "" if sprites_of(context.scene) else "No sprites in this scene"
 
     def invoke(self, context, _event):
         context.window_manager.fileselect_add(self)
@@ -97,6 +99,48 @@ class TOON_OT_reload(SpriteOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
+class TOON_OT_pack(SceneSpritesOperator, bpy.types.Operator):
+    """Keep the drawings of all sprites of this scene inside the .blend file; Blender itself cannot pack image sequences"""
+    bl_idname, bl_label = "toon.pack", "Pack Drawings"
+
+    @classmethod
+    def reason(cls, context) -> str:
+        reason = super().reason(context)
+        if not reason and all(map(drawings.is_packed, sprites_of(context.scene))):
+            return "All drawings are packed"
+        return reason
+
+    def execute(self, context):
+        try:
+            packing.pack(sprites_of(context.scene))
+        except ToonError as error:
+            return report_error(self, error)
+        note_lost_files()
+        return {"FINISHED"}
+
+
+class TOON_OT_unpack(SceneSpritesOperator, bpy.types.Operator):
+    """Show the drawings' files again, which can be repainted; lost ones are written beside the .blend file"""
+    bl_idname, bl_label = "toon.unpack", "Unpack Drawings"
+
+    @classmethod
+    def reason(cls, context) -> str:
+        reason = super().reason(context)
+        if not reason and not any(map(drawings.is_packed, sprites_of(context.scene))):
+            return "No drawing is packed"
+        return reason
+
+    def execute(self, context):
+        try:
+            folders = packing.unpack(sprites_of(context.scene))
+        except ToonError as error:
+            return report_error(self, error)
+        if folders:
+            self.report({"INFO"}, f"Lost drawings are now in {folders[0].parent}")
+        refresh(context)
+        return {"FINISHED"}
+
+
 @persistent
 def note_lost_files(*_) -> None:
     """Tell which sprites of the open file miss pictures: called whenever a file was opened."""
@@ -118,7 +162,8 @@ def _drawing(context) -> int:
     return drawings.drawing_shown(sprite_object, retiming.shown_frame(sprite_object, context.scene.frame_current))
 
 
-_register_classes, _unregister_classes = class_registration(TOON_OT_drawing_replace, TOON_OT_drawings_open, TOON_OT_relink, TOON_OT_reload)
+_register_classes, _unregister_classes = class_registration(TOON_OT_drawing_replace, TOON_OT_drawings_open, TOON_OT_relink, TOON_OT_reload,
+                                                            TOON_OT_pack, TOON_OT_unpack)
 
 
 def register() -> None:

@@ -14,21 +14,19 @@ from ..protocol import ToonError
 from ..scene.sprites import JOB_ID
 from . import session
 from .mirror import mirror_store
+from .reasons import ReasonedOperator, report_error
 
 __all__ = ["register", "unregister"]
 
 
-class EngineOperator:
+class EngineOperator(ReasonedOperator):
     """What all of these share: one action of the installer, refused while another runs."""
     bl_options = {"INTERNAL"}
     action = ""
 
     @classmethod
-    def poll(cls, context):
-        if session.current().installer is not None:
-            cls.poll_message_set("The engine is being installed or checked")
-            return False
-        return True
+    def reason(cls, context) -> str:
+        return "" if session.current().installer is None else "The engine is being installed or checked"
 
     def arguments(self) -> list[str]:
         return []
@@ -37,8 +35,7 @@ class EngineOperator:
         try:
             session.current().install(self.action, self.arguments())
         except ToonError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return report_error(self, error)
         return {"FINISHED"}
 
 
@@ -47,12 +44,9 @@ class TOON_OT_engine_install(EngineOperator, bpy.types.Operator):
     bl_idname, bl_label = "toon.engine_install", "Install"
 
     @classmethod
-    def poll(cls, context):
+    def reason(cls, context) -> str:
         chosen = preferences()
-        reason = install_reason(context.window_manager.toondecompose, chosen) if chosen else "The extension is not enabled"
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+        return install_reason(context.window_manager.toondecompose, chosen) if chosen else "The extension is not enabled"
 
     @property
     def action(self):

@@ -10,12 +10,13 @@ from bpy.props import StringProperty
 from ..protocol import ToonError
 from ..scene.importing import import_result
 from ..scene.viewing import show
-from .selected import class_registration, report_error
+from .reasons import ReasonedOperator, report_error
+from .selected import class_registration
 
 __all__ = ["register", "unregister"]
 
 
-class TOON_OT_import_result(bpy.types.Operator):
+class TOON_OT_import_result(ReasonedOperator, bpy.types.Operator):
     """Import the sprites of a result folder into a scene of their own"""
     bl_idname, bl_label = "toon.import_result", "Import Result"
     bl_options = {"REGISTER", "UNDO"}
@@ -23,11 +24,8 @@ class TOON_OT_import_result(bpy.types.Operator):
     filter_folder: bpy.props.BoolProperty(default=True, options={"HIDDEN"})
 
     @classmethod
-    def poll(cls, context) -> bool:
-        if context.mode != "OBJECT":
-            cls.poll_message_set("Leave the edit mode first")
-            return False
-        return True
+    def reason(cls, context) -> str:
+        return "" if context.mode == "OBJECT" else "Leave the edit mode first"
 
     def invoke(self, context, _event):
         if self.directory:      # dropped from a file browser

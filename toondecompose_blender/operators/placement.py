@@ -9,19 +9,15 @@ from bpy.props import EnumProperty
 
 from ..protocol import ToonError
 from ..scene import editing, placement
-from .selected import SpriteOperator, active_sprite, class_registration, refresh, selected_sprites
+from .selected import ActiveSpriteOperator, SpriteOperator, active_sprite, class_registration, refresh, selected_sprites
 
 __all__ = ["register", "unregister"]
 
 
-class TOON_OT_sprite_move(SpriteOperator, bpy.types.Operator):
+class TOON_OT_sprite_move(ActiveSpriteOperator, bpy.types.Operator):
     """Move the active sprite one place to the front or the back"""
     bl_idname, bl_label = "toon.sprite_move", "Move Sprite"
     direction: EnumProperty(name="Direction", items=[("UP", "Up", "To the front"), ("DOWN", "Down", "To the back")])
-
-    @classmethod
-    def reason(cls, context) -> str:
-        return "" if active_sprite(context) is not None else "Select a sprite"
 
     def execute(self, context):
         moved = editing.move(context.scene, active_sprite(context), forward=self.direction == "UP")

@@ -9,26 +9,23 @@ import bpy
 from ..protocol import ToonError
 from ..scene import output, rendering, strips
 from ..scene.sprites import sprites_of
-from .selected import class_registration, report_error
+from .reasons import ReasonedOperator, report_error
+from .selected import class_registration
 
 __all__ = ["register", "unregister"]
 
 
-class TOON_OT_render(bpy.types.Operator):
+class TOON_OT_render(ReasonedOperator, bpy.types.Operator):
     """Render the sprites to the chosen output"""
     bl_idname, bl_label = "toon.render", "Render"
     bl_options = {"REGISTER"}
 
     @classmethod
-    def poll(cls, context) -> bool:
+    def reason(cls, context) -> str:
         path = context.scene.render.filepath
         if not sprites_of(context.scene):
-            cls.poll_message_set("No sprites in this scene")
-        elif not path or (path.startswith("//") and not bpy.data.filepath):
-            cls.poll_message_set("Choose an output folder")
-        else:
-            return True
-        return False
+            return "No sprites in this scene"
+        return "Choose an output folder" if not path or (path.startswith("//") and not bpy.data.filepath) else ""
 
     def invoke(self, context, _event):
         return self._run(context, "INVOKE_DEFAULT")

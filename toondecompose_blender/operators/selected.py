@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import bpy
 
-from ..protocol import ToonError
 from ..scene.sprites import is_sprite, sprites_of
+from .reasons import ReasonedOperator
 
-__all__ = ["active_sprite", "selected_sprites", "SpriteOperator", "report_error", "refresh", "class_registration"]
+__all__ = ["active_sprite", "selected_sprites", "SpriteOperator", "ActiveSpriteOperator", "SceneSpritesOperator", "refresh",
+           "class_registration"]
 
 
 def active_sprite(context):
@@ -24,30 +25,31 @@ def selected_sprites(context) -> list:
     return ([active] if active is not None else []) + chosen
 
 
-class SpriteOperator:
-    """For operators on sprites: a poll with a reason that subclasses refine in `reason`."""
-
+class SpriteOperator(ReasonedOperator):
+    """For operators on the selected sprites."""
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context) -> bool:
-        reason = cls.reason(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
-
-    @classmethod
     def reason(cls, context) -> str:
-        """Why the operator cannot run now; empty if it can."""
         if active_sprite(context) is None and not selected_sprites(context):
             return "Select a sprite" if sprites_of(context.scene) else "No sprites in this scene"
         return ""
 
 
-def report_error(operator, error: ToonError) -> set[str]:
-    """Tell the artist, and end the operator without an undo step."""
-    operator.report({"ERROR"}, str(error))
-    return {"CANCELLED"}
+class ActiveSpriteOperator(SpriteOperator):
+    """For operators on one sprite."""
+
+    @classmethod
+    def reason(cls, context) -> str:
+        return "" if active_sprite(context) is not None else "Select a sprite"
+
+
+class SceneSpritesOperator(SpriteOperator):
+    """For operators on all sprites of the scene."""
+
+    @classmethod
+    def reason(cls, context) -> str:
+        return "" if sprites_of(context.scene) else "No sprites in this scene"
 
 
 def refresh(context) -> None:

@@ -10,25 +10,22 @@ from ..protocol import ToonError
 from ..scene import strips, versions
 from ..scene.sprites import JOB_ID
 from ..scene.viewing import show
-from .selected import class_registration, report_error
+from .reasons import ReasonedOperator, report_error
+from .selected import class_registration
 
 __all__ = ["register", "unregister"]
 
 
-class _ImportedStrip:
+class _ImportedStrip(ReasonedOperator):
     """For operators on a strip whose sprites were imported."""
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context) -> bool:
+    def reason(cls, context) -> str:
         strip = _active_strip(context)
         if strip is None:
-            cls.poll_message_set("Select a movie or image strip")
-        elif _sprite_scene(strip) is None:
-            cls.poll_message_set("The strip has no imported sprites")
-        else:
-            return True
-        return False
+            return "Select a movie or image strip"
+        return "" if _sprite_scene(strip) is not None else "The strip has no imported sprites"
 
 
 class TOON_OT_add_strip(_ImportedStrip, bpy.types.Operator):

@@ -9,7 +9,8 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
 from ..protocol import ToonError
 from ..scene import retiming
-from .selected import SpriteOperator, class_registration, refresh, report_error, selected_sprites
+from .reasons import report_error
+from .selected import SpriteOperator, class_registration, refresh, selected_sprites
 
 __all__ = ["register", "unregister"]
 

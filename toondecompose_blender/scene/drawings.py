@@ -5,6 +5,7 @@ It must not know motion."""
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -13,11 +14,22 @@ from ..protocol import SceneError
 from . import palette, timing
 from .loading import Source, load_result
 from .materials import blend_path, color_group_of, drive_drawings, image_of, new_material
+from .sheet_nodes import copy_sheet, sequence_nodes, sheet_of
 from .sprites import SPRITE_ID
 
-__all__ = ["dress", "dress_copy", "drawing_shown", "drawing_path", "replace_drawing", "lost_files", "relink", "reload"]
+__all__ = ["FileSequence", "dress", "dress_copy", "drawing_shown", "held_drawings", "drawing_path", "sequences_of", "is_packed",
+           "replace_drawing", "lost_files", "relink", "set_path", "reload"]
 
 _NUMBERS, _MAP_NUMBERS, _OPACITY = "toondecompose_numbers", "toondecompose_map_numbers", "toondecompose_opacity"
+
+
+@dataclass(frozen=True)
+class FileSequence:
+    """An image sequence of a sprite: the node tree that shows it, its image, and its files, one a drawing."""
+    title: str
+    tree: object
+    image: object
+    files: tuple[Path, ...]
 
 
 def dress(sprite_object, source: Source) -> None:
@@ -46,6 +58,7 @@ def dress_copy(sprite_object, original) -> None:
         if owner is not None:
             _copy_images(owner)
             timing.retarget(owner, sprite_object)
+            copy_sheet(owner, sprite_object)
 
 
 def drawing_shown(sprite_object, clip_frame: int) -> int:
@@ -53,16 +66,43 @@ def drawing_shown(sprite_object, clip_frame: int) -> int:
     return int(sprite_object["toondecompose_exposure"][clip_frame - 1])
 
 
+def held_drawings(sprite_object) -> list[int]:
+    """The 1-based drawing of each clip frame; a hidden frame keeps the one before it: nothing to load."""
+    shown, held = 1, []
+    for drawing in sprite_object["toondecompose_exposure"]:
+        shown = drawing or shown
+        held.append(shown)
+    return held
+
+
 def drawing_path(sprite_object, drawing: int) -> Path:
     """The file of a 1-based drawing."""
     return _numbered(image_of(sprite_object.data.materials[0]), int(sprite_object[_NUMBERS][drawing - 1]))
 
 
+def sequences_of(sprite_object) -> list[FileSequence]:
+    """The sprite's drawings, and its index maps if it has a palette."""
+    material = sprite_object.data.materials[0]
+    found = [("Drawings", material.node_tree, sprite_object[_NUMBERS])]
+    if palette.palette_tree(material) is not None:
+        found.append(("Index", palette.palette_tree(material), sprite_object[_MAP_NUMBERS]))
+    images = [sequence_nodes(tree)[0].image for _, tree, _ in found]
+    return [FileSequence(title, tree, image, tuple(_numbered(image, int(number)) for number in numbers))
+            for (title, tree, numbers), image in zip(found, images, strict=True)]
+
+
+def is_packed(sprite_object) -> bool:
+    """Whether the sprite shows a packed sheet instead of its files."""
+    return sheet_of(sprite_object.data.materials[0].node_tree) is not None
+
+
 def replace_drawing(sprite_object, drawing: int, picture: Path) -> Path:
     """Show `picture` wherever `drawing` (1-based) is exposed; it is copied beside the others, which stay.  Returns the copy.
 
-    Raises `SceneError`: scene.picture (unreadable or of another size), scene.folder.
+    Raises `SceneError`: scene.packed, scene.picture (unreadable or of another size), scene.folder.
     """
+    if is_packed(sprite_object):
+        raise SceneError("scene.packed", f"The drawings of {sprite_object.name} are packed.", "Unpack them first.")
     canvas = tuple(sprite_object["toondecompose_canvas"])
     image = image_of(sprite_object.data.materials[0])
     folder = _numbered(image, 1).parent
@@ -86,13 +126,9 @@ def replace_drawing(sprite_object, drawing: int, picture: Path) -> Path:
 
 def lost_files(sprite_object) -> list[Path]:
     """Pictures of the sprite that are not where the file says; packed ones cannot get lost."""
-    material = sprite_object.data.materials[0]
-    sequences = [(image_of(material), sprite_object[_NUMBERS])]
-    tree = palette.palette_tree(material)
-    if tree is not None:
-        sequences.append((next(node.image for node in tree.nodes if node.type == "TEX_IMAGE"), sprite_object[_MAP_NUMBERS]))
-    paths = [_numbered(image, int(number)) for image, numbers in sequences if image.packed_file is None for number in numbers]
-    return [path for path in paths if not path.is_file()]
+    if is_packed(sprite_object):
+        return []
+    return [file for sequence in sequences_of(sprite_object) for file in sequence.files if not file.is_file()]
 
 
 def relink(sprites: list, folder: Path) -> None:
@@ -110,6 +146,11 @@ def relink(sprites: list, folder: Path) -> None:
         _relink(sprite_object, sources[sprite_object[SPRITE_ID]])
 
 
+def set_path(sequence: FileSequence, first: Path) -> None:
+    """Let a sequence read the files that are numbered like `first`."""
+    sequence.image.filepath = blend_path(first)
+
+
 def reload(sprite_object) -> None:
     """Read the sprite's pictures from disk again."""
     material = sprite_object.data.materials[0]
@@ -125,22 +166,15 @@ def _is_same(sprite_object, source: Source) -> bool:
 
 
 def _relink(sprite_object, source: Source) -> None:
-    material = sprite_object.data.materials[0]
-    _set_path(image_of(material), source.drawings.first)
-    tree = palette.palette_tree(material)
-    if tree is not None and source.index_maps is not None:
-        for node in tree.nodes:
-            if node.type == "TEX_IMAGE":
-                _set_path(node.image, source.index_maps.first)
+    for sequence, found in zip(sequences_of(sprite_object), (source.drawings, source.index_maps), strict=False):
+        if found is not None:
+            set_path(sequence, found.first)
 
 
 def _drive(sprite_object) -> None:
-    """Write exposure sheet and opacity into the drivers.  A hidden frame keeps the drawing before it: nothing to load."""
+    """Write exposure sheet and opacity into the drivers."""
     exposure, opacity = list(sprite_object["toondecompose_exposure"]), sprite_object[_OPACITY]
-    shown, held = 1, []
-    for drawing in exposure:
-        shown = drawing or shown
-        held.append(shown)
+    held = held_drawings(sprite_object)
     material = sprite_object.data.materials[0]
     visible = [share if drawing else 0.0 for drawing, share in zip(exposure, opacity, strict=True)]
     drive_drawings(material, sprite_object, [int(sprite_object[_NUMBERS][drawing - 1]) for drawing in held], visible)
@@ -164,10 +198,6 @@ def _numbered(image, number: int) -> Path:
     stem = first.stem.rstrip("0123456789")
     digits = len(first.stem) - len(stem)
     return first.with_name(f"{stem}{number:0{digits}d}{first.suffix}")
-
-
-def _set_path(image, path: Path) -> None:
-    image.filepath = blend_path(path)
 
 
 def _check_picture(picture: Path, canvas: tuple[int, int], suffix: str) -> None:

@@ -60,7 +60,7 @@ def drive_drawings(material, sprite_object, numbers: list[int], opacity: list[fl
 def drive_sequence(tree, sprite_object, numbers: list[int]) -> None:
     """Let the sprite's clip frame choose the file of every image sequence in a node tree."""
     for node in tree.nodes:
-        if node.type == "TEX_IMAGE":
+        if node.type == "TEX_IMAGE" and node.image.source == "SEQUENCE":
             drive(tree, f'nodes["{node.name}"].image_user.frame_offset', sprite_object, steps(number - _ONE_FRAME for number in numbers))
 
 
