@@ -5,7 +5,7 @@ Registers and unregisters, nothing else; importable without bpy, for the engine 
 from .registration import register_all, unregister_all
 
 # In order: properties before what shows them, operators before the panels that name them.
-_MODULES = ("previews", "properties", "preferences", "operators", "ui_panel", "ui_sprites", "ui_character", "command")
+_MODULES = ("previews", "properties", "preferences", "operators", "ui_panel", "ui_hints", "ui_sprites", "ui_character", "command")
 
 
 def register() -> None:

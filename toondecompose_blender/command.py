@@ -6,13 +6,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
-import signal
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
 
 import bpy
 
@@ -24,6 +19,7 @@ from .scene.blending import BLENDINGS
 from .scene.importing import import_result
 from .scene.output import MOVIES, OUTPUTS
 from .scene.strips import set_clip_sound
+from .terminal import Bar, interruptible, quiet
 
 __all__ = ["main", "register", "unregister"]
 
@@ -108,7 +104,7 @@ def _save(blend: Path) -> None:
         for image in bpy.data.images:
             with contextlib.suppress(ValueError):  # Windows: no relative path leads to another drive.
                 image.filepath_raw = bpy.path.relpath(image.filepath_raw, start=str(blend.parent))
-        with _quiet():
+        with quiet():
             bpy.ops.wm.save_as_mainfile(filepath=str(blend), relative_remap=False)
     except (OSError, RuntimeError) as cause:
         raise SceneError("scene.save", f"{blend} cannot be written: {str(cause).strip()}",
@@ -123,8 +119,8 @@ def _render(options: argparse.Namespace) -> int:
     sound = options.format == "movie" and set_clip_sound(scene, bpy.path.abspath(scene.get("toondecompose_source", "")),
                                                          scene.get("toondecompose_first_frame", 1), True)
     pictures = rendering.Pictures(options.out, first, last, options.format, options.depth, options.alpha, sound)
-    with _quiet() as terminal, _interruptible() as interrupted:
-        bar = _Bar(terminal, first, last)
+    with quiet() as terminal, interruptible() as interrupted:
+        bar = Bar(terminal, first, last)
         files = rendering.render_pictures(scene, pictures, rendered=lambda frame: bar.show(frame) and not interrupted)
     if interrupted:
         print(f"Stopped; {len(files)} pictures are in {options.out.absolute()}", file=sys.stderr)
@@ -138,7 +134,7 @@ def _opened(file: Path, name: str):
     if not file.is_file():
         raise SceneError("scene.file", f"There is no file {file}.", "Choose a .blend file.")
     try:
-        with _quiet():
+        with quiet():
             bpy.ops.wm.open_mainfile(filepath=str(file.absolute()))
     except RuntimeError as cause:
         raise SceneError("scene.file", f"{file} cannot be opened: {str(cause).strip()}",
@@ -158,53 +154,6 @@ def _range(text: str | None, scene) -> tuple[int, int]:
     if not 0 <= frames[0] <= frames[1]:
         raise SettingsError("settings.frames", f"{text!r} is no range of frames.", "Give the first and the last frame, as 1:48.")
     return frames
-
-
-class _Bar:
-    """One line on a terminal that is written over; a line a picture where there is none."""
-
-    def __init__(self, terminal: TextIO, first: int, last: int):
-        self._terminal, self._first, self._last, self._start = terminal, first, last, time.monotonic()
-
-    def show(self, frame: int) -> bool:
-        """Tell that `frame` is done; always True, so that it can stand in a condition."""
-        done, total = frame - self._first + 1, self._last - self._first + 1
-        left = (time.monotonic() - self._start) / done * (total - done)
-        line = f"Rendering frame {frame} ({done} of {total}, {int(left) // 60}:{int(left) % 60:02d} left)"
-        overwrite = self._terminal.isatty()
-        self._terminal.write(f"\r{line}\033[K" if overwrite else f"{line}\n")
-        if overwrite and done == total:
-            self._terminal.write("\n")
-        self._terminal.flush()
-        return True
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[TextIO]:
-    """Silence what Blender itself writes on standard output; yields the terminal for our own words."""
-    sys.stdout.flush()
-    terminal = os.dup(1)
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    os.close(nothing)
-    try:
-        with os.fdopen(os.dup(terminal), "w", encoding="utf-8") as stream:
-            yield stream
-    finally:
-        sys.stdout.flush()
-        os.dup2(terminal, 1)
-        os.close(terminal)
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[list[int]]:
-    """A list that is empty until Ctrl-C: a render cannot be left in its middle, so the loop around it asks."""
-    signals: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: signals.append(number))
-    try:
-        yield signals
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 if __name__ == "__main__":

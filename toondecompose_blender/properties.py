@@ -9,11 +9,12 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatPrope
 
 from .jobs.spec import MOST_SPRITES
 from .scene.editing import is_hidden, set_hidden
-from .scene.versions import path_options, sequencer_scene, strip_range
+from .scene.hints import sprite_numbers
+from .scene.versions import annotation_type, is_annotation, path_options, sequencer_scene, strip_range
 
 __all__ = [
     "CharacterSettings", "Settings", "JobStatus", "FindingStatus", "Status", "SOURCE_ICONS", "BUSY",
-    "spec_options", "active_strip", "shown_frames", "works_on_strip", "refusal",
+    "spec_options", "active_strip", "shown_frames", "works_on_strip", "refusal", "hint_refusal",
     "character_refusal", "register", "unregister",
 ]
 
@@ -50,8 +51,12 @@ def _is_armature(_, candidate) -> bool:
     return candidate.type == "ARMATURE"
 
 
+def _is_annotation(_, candidate) -> bool:
+    return is_annotation(candidate)
+
+
 SOURCE_ICONS = {"MOVIE": "FILE_MOVIE", "IMAGE": "IMAGE_DATA", "META": "SEQ_STRIP_META", "SCENE": "SCENE_DATA"}
-BUSY = {"running", "waiting"}       # states of a job that will say more
+BUSY = {"running", "waiting", "preparing"}       # states of a job that will say more
 
 
 class CharacterSettings(bpy.types.PropertyGroup):
@@ -72,8 +77,12 @@ class Settings(bpy.types.PropertyGroup):
     sprites: EnumProperty(name="Sprites", items=SPRITES, description="How many sprites to look for, the background included")
     quality: EnumProperty(name="Quality", items=QUALITIES, default="STANDARD", description="Speed against precision")
     filepath: StringProperty(name="Clip", subtype="FILE_PATH", options=path_options(), description="A movie, or one image of a sequence")
-    hints: StringProperty(name="Hints", subtype="FILE_PATH", options=path_options(),
-                          description="File with boxes, scribbles or masks that help to tell sprites apart; never required")
+    use_hints: BoolProperty(name="Hints", description="Help to tell sprites apart by what you drew; never required")
+    hint_annotation: PointerProperty(name="Annotation", type=annotation_type(), poll=_is_annotation,
+                                     description="A line on a sprite, or a circle around it, on any frame; one layer a sprite")
+    hint_mask: PointerProperty(name="Mask", type=bpy.types.Mask, description="The shape of a sprite on any frame; one layer a sprite")
+    hints: StringProperty(name="File", subtype="FILE_PATH", options=path_options(),
+                          description="A file of hints made elsewhere, used where neither annotation nor mask is chosen")
     device: EnumProperty(name="Device", items=DEVICES, description="What computes")
     size: EnumProperty(name="Size", items=SIZES, description="Lines of the picture in which motion is looked for; drawings keep full size")
     flow: EnumProperty(name="Flow", items=FLOWS, description="How motion between frames is found")
@@ -94,7 +103,7 @@ def spec_options(settings: Settings) -> dict:
         "device": settings.device.lower(),
         "flow": "" if settings.flow == "AUTO" else settings.flow.lower(),
         "seed": settings.seed,
-        "hints": bpy.path.abspath(settings.hints),
+        "hints": bpy.path.abspath(settings.hints) if settings.use_hints else "",
         "motion": settings.motion.lower().replace("_", "-"),
         "blending": settings.blending.lower(),
     }
@@ -128,6 +137,7 @@ class JobStatus(bpy.types.PropertyGroup):
     message: StringProperty()
     remedy: StringProperty()
     preview: IntProperty()
+    can_resume: BoolProperty()
 
 
 class FindingStatus(bpy.types.PropertyGroup):
@@ -177,13 +187,21 @@ def refusal(context) -> str:
     """Why the clip cannot be decomposed now, or "": the button's tooltip and the line below it.  The engine's state is not asked."""
     status = context.window_manager.toondecompose
     if not works_on_strip(context):
-        return "" if context.scene.toondecompose.filepath else "Choose a movie or image"
+        return hint_refusal(context.scene.toondecompose) if context.scene.toondecompose.filepath else "Choose a movie or image"
     strip = active_strip(context)
     if strip is None or strip.type not in SOURCE_ICONS:
         return "Select a movie or image strip"
     if any(job.strip == strip.name and job.status in BUSY for job in status.jobs):
         return "This clip is being decomposed"
-    return ""
+    return hint_refusal(context.scene.toondecompose)
+
+
+def hint_refusal(settings: Settings) -> str:
+    """Why these hints cannot be used with these settings, or ""."""
+    if not settings.use_hints or settings.sprites == "AUTO":
+        return ""
+    named = max(sprite_numbers(settings.hint_annotation, settings.hint_mask).values(), default=0) + 1
+    return f"The hints name {named} sprites with the background: choose {named} or Auto" if named > int(settings.sprites) else ""
 
 
 def character_refusal(context) -> str:

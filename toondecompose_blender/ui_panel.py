@@ -151,7 +151,8 @@ def _draw_running(layout, context, job) -> None:
 def _draw_failed(layout, context, job) -> None:
     wrapped(layout, context, job.message, icon_name="STATUS_ERROR", alert=True)
     wrapped(layout, context, job.remedy, icon_name="BLANK1")
-    layout.operator("toon.resume_job").job = job.name
+    if job.can_resume:
+        layout.operator("toon.resume_job").job = job.name
     row = layout.row(align=True)
     row.operator("toon.open_log").folder = job.folder
     row.operator("toon.copy_report").folder = job.folder
@@ -169,7 +170,7 @@ def _draw_ready(layout, context, job) -> None:
 
 
 class AdvancedPanel:
-    bl_label, bl_options = "Advanced", {"DEFAULT_CLOSED"}
+    bl_label, bl_options, bl_order = "Advanced", {"DEFAULT_CLOSED"}, 3
 
     def draw_header_preset(self, context) -> None:
         TOON_PT_presets.draw_panel_header(self.layout)
@@ -177,7 +178,7 @@ class AdvancedPanel:
     def draw(self, context) -> None:
         layout, settings = split(self.layout), context.scene.toondecompose
         column = layout.column()
-        for name in ("device", "size", "flow", "seed", "hints"):
+        for name in ("device", "size", "flow", "seed"):
             column.prop(settings, name)
         column = layout.column()
         column.prop(settings, "motion")

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..protocol import Artifact, Cancelled, Done, Failed, Message, Progress, ToonError, Warned
+from ..protocol import Artifact, Cancelled, ClipError, Done, Failed, Message, Progress, ToonError, Warned
 from .spec import JOB_FILE, JobSpec, engine_arguments, read_spec, write_record
-from .store import FAILED, READY, RUNNING, STOPPED, WAITING, JobState, JobStore, folder_error
+from .store import FAILED, PREPARING, READY, RUNNING, STOPPED, WAITING, JobState, JobStore, Lock, folder_error
 from .supervisor import Supervisor
 
-__all__ = ["Job", "JobQueue"]
+__all__ = ["Job", "JobQueue", "UNMADE"]
+
+UNMADE = "clip.render"      # the code of a job that cannot be resumed: it has no whole clip
 
 
 @dataclass
@@ -29,6 +31,7 @@ class Job:
     artifacts: dict[str, Path] = field(default_factory=dict)
     warnings: list[Warned] = field(default_factory=list)
     supervisor: Supervisor | None = None
+    held: Lock | None = None
 
     @property
     def running(self) -> bool:
@@ -48,10 +51,11 @@ class JobQueue:
         self.store, self.jobs = store, {}
         self._command, self._env = command, env
 
-    def submit(self, spec: JobSpec, *, prepare: Callable[[Path], JobSpec] | None = None) -> Job:
+    def submit(self, spec: JobSpec, *, prepare: Callable[[Path], JobSpec] | None = None, hold: bool = False) -> Job:
         """Add a new job; it starts with the next tick if none runs.  Raises `EngineError` if its folder cannot be made.
 
-        `prepare` may put more into the new folder, and returns the request to keep; if it raises, the folder goes.
+        `prepare` may put more into the new folder, and returns the request to keep; if it raises, the folder goes.  With `hold`
+        the job keeps its place but does not start before `release`: its clip is still being made.
         """
         folder = self.store.create(spec)
         if prepare is not None:
@@ -64,7 +68,28 @@ class JobQueue:
                     raise folder_error(folder, cause) from cause
                 raise
         job = self.jobs[folder.name] = Job(folder.name, folder, spec, JobState(WAITING))
+        if hold:
+            job.held = self.store.lock(folder)
+            self._set(job, JobState(PREPARING))
         return job
+
+    def release(self, job_id: str) -> None:
+        """The clip of a held job is made: it waits for its turn."""
+        job = self.jobs[job_id]
+        self._let_go(job)
+        self._set(job, JobState(WAITING))
+
+    def fail(self, job_id: str, error: ToonError) -> None:
+        """The clip of a held job cannot be made; the job is kept to say so."""
+        job = self.jobs[job_id]
+        self._let_go(job)
+        self._set(job, JobState(FAILED, code=error.code, message=error.message, remedy=error.remedy))
+
+    def drop(self, job_id: str) -> None:
+        """Forget a held job and delete its folder: half a clip is worth nothing."""
+        job = self.jobs.pop(job_id)
+        self._let_go(job)
+        shutil.rmtree(job.folder, ignore_errors=True)
 
     def show(self, folder: Path) -> Job:
         """Know a job that an earlier session left, without starting it.  Raises `SettingsError` for a damaged one."""
@@ -72,24 +97,31 @@ class JobQueue:
         return self.jobs.setdefault(folder.name, job)
 
     def resume(self, job_id: str) -> Job:
-        """Let a stopped or failed job wait for its turn again; finished stages are not repeated."""
+        """Let a stopped or failed job wait for its turn again; finished stages are not repeated.
+
+        Raises `ClipError` (clip.render) for a job whose clip could not be made.
+        """
         job = self.jobs[job_id]
+        if job.state.code == UNMADE:
+            raise ClipError(UNMADE, job.state.message, job.state.remedy)
         if not job.running:
             job.warnings.clear()
             self._set(job, JobState(WAITING, job.state.stage, job.state.stage_number, job.state.stage_count))
         return job
 
     def cancel(self, job_id: str) -> None:
-        """Stop a running job, or take a waiting one out of the queue."""
+        """Stop a running job, take a waiting one out of the queue, or drop a held one."""
         job = self.jobs[job_id]
-        if job.supervisor is not None:
+        if job.held is not None:
+            self.drop(job_id)
+        elif job.supervisor is not None:
             job.supervisor.cancel()
         elif job.state.status == WAITING:
             self._set(job, JobState(STOPPED, job.state.stage, job.state.stage_number, job.state.stage_count))
 
     def dismiss(self, job_id: str) -> None:
         """Show a finished job no more; its folder stays."""
-        if not self.jobs[job_id].running:
+        if not self.jobs[job_id].running and self.jobs[job_id].held is None:
             del self.jobs[job_id]
 
     def mark(self, job_id: str, state: JobState) -> None:
@@ -98,8 +130,8 @@ class JobQueue:
 
     @property
     def busy(self) -> bool:
-        """True while a job runs or waits."""
-        return any(job.running or job.state.status == WAITING for job in self.jobs.values())
+        """True while a job runs, waits or is held."""
+        return any(job.running or job.state.status in (WAITING, PREPARING) for job in self.jobs.values())
 
     def tick(self, seconds: float = 0.005) -> list[tuple[Job, Message]]:
         """Hear the running engine for about `seconds`, start the next job when none runs; the messages with their jobs."""
@@ -117,8 +149,10 @@ class JobQueue:
 
     def close(self) -> None:
         """The session ends: stop the engine within a second; what waits or ran is stopped and can be resumed later."""
-        for job in self.jobs.values():
-            if job.supervisor is not None:
+        for job in list(self.jobs.values()):
+            if job.held is not None:
+                self.drop(job.id)
+            elif job.supervisor is not None:
                 job.supervisor.close()
                 job.supervisor = None
                 self._set(job, JobState(STOPPED, job.state.stage, job.state.stage_number, job.state.stage_count))
@@ -157,6 +191,11 @@ class JobQueue:
                 self._set(job, JobState(STOPPED, *stage))
             else:
                 self._set(job, JobState(FAILED, *stage, message.code, message.message, message.remedy))
+
+    def _let_go(self, job: Job) -> None:
+        if job.held is not None:
+            job.held.release()
+            job.held = None
 
     def _set(self, job: Job, state: JobState) -> None:
         """Remember a state, also in the folder; a full disk must not hide how a job ended."""

@@ -22,11 +22,12 @@ from .spec import JOB_FILE, JobSpec, read_spec, write_record
 
 __all__ = [
     "JobState", "JobStore", "Lock", "LOG_FILE", "log_tail", "folder_error", "tree_bytes", "sweep",
-    "WAITING", "RUNNING", "STOPPED", "FAILED", "READY", "IMPORTED",
+    "PREPARING", "WAITING", "RUNNING", "STOPPED", "FAILED", "READY", "IMPORTED",
 ]
 
 STATE_FILE, LOCK_FILE, LOG_FILE = "job_state.json", "job.lock", "job.log"
 WAITING, RUNNING, STOPPED, FAILED, READY, IMPORTED = "waiting", "running", "stopped", "failed", "ready", "imported"
+PREPARING = "preparing"     # its clip is being made; without whoever made it, it is worth nothing
 LONGEST_NAME = 40           # letters of the clip's name in a folder's name: Windows' paths end at 260
 
 
@@ -84,14 +85,18 @@ class JobStore:
         return sorted((path.parent for path in self.root.glob(f"*/{JOB_FILE}")), key=lambda folder: (folder.stat().st_mtime, folder.name))
 
     def find_by_origin(self, blend: str) -> Iterator[tuple[Path, JobSpec, JobState]]:
-        """The jobs that were started from the .blend file `blend`; damaged ones are left out."""
+        """The jobs that were started from the .blend file `blend`; damaged ones are left out, and so are, for good, those whose
+        clip was never finished."""
         for folder in self.find():
             try:
-                spec = read_spec(folder)
+                spec, state = read_spec(folder), self.state(folder)
+                if state.status == PREPARING and not self.is_locked(folder):
+                    self.remove(folder)
+                    continue
             except ToonError:
                 continue
-            if blend and spec.origin.blend == blend:
-                yield folder, spec, self.state(folder)
+            if blend and spec.origin.blend == blend and state.status != PREPARING:
+                yield folder, spec, state
 
     def state(self, folder: Path) -> JobState:
         """What the folder says; a job that was running when its process ended is stopped, or ready if its result is whole."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From what the artist chose, a strip or a file, to what the engine reads: exactly the frames that the strip shows.
-Reads and, for what no file holds, renders; it must not know jobs."""
+It only reads; what no file holds is rendered elsewhere.  It must not know jobs."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import bpy
 
 from ..protocol import ClipError
 from ..scene import versions
+from ..scene.hints import Shown, preview_matrix, whole_matrix
 
-__all__ = ["Clip", "strip_clip", "file_clip", "fill_folder"]
+__all__ = ["Clip", "strip_clip", "file_clip", "fill_folder", "shown_strip", "shown_file"]
 
 CLIP_FOLDER = "clip"
+MANY_FRAMES = 100_000       # a movie's own count is the engine's to tell
 RATE_TOLERANCE = 1e-3       # frames a second; 23.976 is written with three digits
 
 
@@ -55,15 +57,50 @@ def file_clip(chosen: str) -> Clip:
     return Clip(path.parent.name or path.stem if is_image else path.stem, str(path.parent if is_image else path))
 
 
-def fill_folder(clip: Clip, scene, folder: Path) -> str:
-    """The path for the engine: the clip's own, or a folder below `folder` made of links or rendered pictures.  Raises `ClipError`."""
+def shown_strip(scene, strip, clip: Clip) -> Shown:
+    """How the artist sees the clip of a strip: in the preview, turned and scaled as the strip is."""
+    start, end = versions.strip_range(strip)
+    if clip.rendered:
+        width, height = scene.render.resolution_x, scene.render.resolution_y
+        return Shown(width, height, start, end - start, whole_matrix(width, height))
+    width, height = _picture_size(clip.pictures[0] if clip.pictures else clip.path)
+    return Shown(width, height, start, end - start, preview_matrix(scene, strip, width, height))
+
+
+def shown_file(clip: Clip) -> Shown:
+    """How the artist sees a file or folder in the Image or Clip Editor: its first picture in frame 1."""
+    path = Path(clip.path)
+    if path.is_dir():
+        pictures = sorted(child for child in path.iterdir() if child.suffix.lower() in bpy.path.extensions_image)
+        width, height = _picture_size(_existing([str(picture) for picture in pictures])[0])
+        return Shown(width, height, 1, len(pictures), whole_matrix(width, height))
+    width, height = _picture_size(str(path))
+    return Shown(width, height, 1, MANY_FRAMES, whole_matrix(width, height))
+
+
+def _picture_size(path: str) -> tuple[int, int]:
+    """Width and height of a picture or movie in px.  Raises `ClipError` (clip.unreadable)."""
+    clip = None
+    try:
+        clip = bpy.data.movieclips.load(path)
+        width, height = clip.size
+    except RuntimeError:
+        width = height = 0
+    finally:
+        if clip is not None:
+            bpy.data.movieclips.remove(clip)
+    if not width or not height:
+        raise ClipError("clip.unreadable", f"{os.path.basename(path)} cannot be read.", "Choose another file, or convert it.")
+    return width, height
+
+
+def fill_folder(clip: Clip, folder: Path) -> str:
+    """The path for the engine: the clip's own, or a folder below `folder`, of links or still empty if it has to be rendered."""
     if clip.path:
         return clip.path
     made = folder / CLIP_FOLDER
     shutil.rmtree(made, ignore_errors=True)
     made.mkdir()
-    if clip.rendered:
-        _render_strip(scene, clip.rendered, made)
     for number, picture in enumerate(clip.pictures, 1):
         _link(Path(picture), made / f"{number:05d}{Path(picture).suffix}")
     return str(made)
@@ -92,28 +129,3 @@ def _link(source: Path, target: Path) -> None:
         os.symlink(source.absolute(), target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _render_strip(scene, name: str, folder: Path) -> None:
-    """Render one strip alone through a copy of its scene's sequencer, in the clip's own colors, as PNG."""
-    copy = scene.copy()
-    try:
-        strips = versions.strips_of(copy.sequence_editor)
-        chosen = strips[name]
-        for other in list(strips):
-            if other != chosen:
-                strips.remove(other)
-        chosen.mute = False
-        start, end = versions.strip_range(chosen)
-        copy.frame_start, copy.frame_end, copy.frame_step = start, end - 1, 1
-        copy.render.use_sequencer, copy.render.resolution_percentage, copy.render.use_file_extension = True, 100, True
-        copy.view_settings.view_transform, copy.view_settings.look = "Standard", "None"
-        versions.set_image_output(copy.render.image_settings, file_format="PNG", color_mode="RGB", color_depth="8")
-        copy.render.dither_intensity = 0.0
-        copy.render.filepath = os.path.join(str(folder), "#####")
-        bpy.ops.render.render(animation=True, scene=copy.name)
-    except (KeyError, RuntimeError) as cause:
-        text = f"The strip {name} could not be rendered: {str(cause).strip()}"
-        raise ClipError("clip.render", text, "Render it to images first.") from cause
-    finally:
-        bpy.data.scenes.remove(copy)

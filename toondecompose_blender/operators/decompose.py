@@ -4,6 +4,7 @@ It starts the job and leaves; the session hears the engine and imports the resul
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +13,16 @@ import bpy
 from ..jobs.environment import READY
 from ..jobs.queue import Job
 from ..jobs.spec import JobSpec, Origin
+from ..jobs.store import PREPARING
 from ..preferences import engine_home
 from ..properties import active_strip, refusal, spec_options, works_on_strip
 from ..protocol import ToonError
+from ..scene.hints import Shown
+from ..scene.prerender import StripRender
 from ..scene.versions import sequencer_scene, strip_range
 from . import session
-from .clips import Clip, file_clip, fill_folder, strip_clip
+from .clips import Clip, file_clip, fill_folder, shown_file, shown_strip, strip_clip
+from .hints import are_drawn, drawn_hints
 
 __all__ = ["register", "unregister"]
 
@@ -39,12 +44,18 @@ class TOON_OT_decompose(bpy.types.Operator):
         except ToonError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        current = session.current()
-        current.tick()
+        rendered = job.state.status == PREPARING
+        session.current().tick()
         if job.state.code:
             self.report({"ERROR"}, f"{job.state.message} {job.state.remedy}")
             return {"CANCELLED"}
-        self.report({"INFO"}, f"{job.spec.name} is being decomposed")
+        settings = context.scene.toondecompose
+        if settings.use_hints and not job.spec.hints:
+            self.report({"WARNING"}, "No hints lie in the clip's frames; it is decomposed without")
+        elif rendered:
+            self.report({"INFO"}, f"{job.spec.name} is rendered first, then decomposed")
+        else:
+            self.report({"INFO"}, f"{job.spec.name} is being decomposed")
         return {"FINISHED"}
 
 
@@ -52,15 +63,19 @@ def start_strip(context) -> Job:
     """A job for what the active strip shows.  Raises `ToonError` before anything long is begun."""
     scene, strip = sequencer_scene(context), active_strip(context)
     refuse_without_engine()
+    clip = strip_clip(scene, strip)
     origin = Origin(bpy.data.filepath, scene.name, strip.name, strip_range(strip)[0])
-    return _submit(context, strip_clip(scene, strip), scene, origin)
+    job = _submit(context, clip, origin, lambda: shown_strip(scene, strip, clip), scene.frame_current)
+    if clip.rendered:
+        session.current().render(job.id, StripRender(scene.name, strip.name, Path(job.spec.clip)))
+    return job
 
 
 def start_file(context) -> Job:
     """A job for the file or folder that is chosen in the 3D View's sidebar."""
     refuse_without_engine()
     clip = file_clip(context.scene.toondecompose.filepath)
-    return _submit(context, clip, context.scene, Origin(bpy.data.filepath, context.scene.name))
+    return _submit(context, clip, Origin(bpy.data.filepath, context.scene.name), lambda: shown_file(clip), context.scene.frame_current)
 
 
 def refuse_without_engine() -> None:
@@ -70,11 +85,17 @@ def refuse_without_engine() -> None:
         home.command([])
 
 
-def _submit(context, clip: Clip, scene, origin: Origin) -> Job:
+def _submit(context, clip: Clip, origin: Origin, shown: Callable[[], Shown], current: int) -> Job:
+    """Make the job's folder with links and hints; a clip that has to be rendered first is held."""
+    settings = context.scene.toondecompose
     spec = JobSpec(clip=clip.path or str(Path(clip.name).absolute()), name=clip.name, frames=clip.frames, origin=origin,
-                   **spec_options(context.scene.toondecompose))
-    prepare = None if clip.path else lambda folder: replace(spec, clip=fill_folder(clip, scene, folder))
-    return session.current().queue.submit(spec, prepare=prepare)
+                   **spec_options(settings))
+
+    def prepare(folder: Path) -> JobSpec:
+        hints = drawn_hints(settings, shown(), current, folder) if are_drawn(settings) else spec.hints
+        return replace(spec, clip=fill_folder(clip, folder), hints=hints)
+
+    return session.current().queue.submit(spec, prepare=prepare, hold=bool(clip.rendered))
 
 
 register, unregister = bpy.utils.register_classes_factory((TOON_OT_decompose,))

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import bpy
 
 from ..jobs.environment import EngineHome
-from ..jobs.queue import Job
-from ..jobs.store import IMPORTED, RUNNING, STOPPED, WAITING, JobStore
+from ..jobs.queue import UNMADE, Job
+from ..jobs.store import IMPORTED, PREPARING, RUNNING, STOPPED, WAITING, JobStore
 from ..previews import icon_of
 
 __all__ = ["mirror_jobs", "mirror_engine", "mirror_store", "duration"]
@@ -49,17 +49,20 @@ def _row(job: Job) -> tuple[tuple[str, object], ...]:
     """Names and values of a job's status."""
     state = job.state
     stage = f"{state.stage}, {state.stage_number} of {state.stage_count}" if state.stage else ""
+    stage = "Rendering the strip" if state.status == PREPARING else stage
     note = job.warnings[-1] if job.warnings and state.status in (RUNNING, STOPPED) else None
     return (("name", job.id), ("clip", job.spec.name), ("strip", job.spec.origin.strip), ("folder", str(job.folder)),
             ("status", state.status), ("stage", stage), ("fraction", round(job.fraction, 3)), ("text", _text(job)),
             ("message", state.message or (note.message if note else "")), ("remedy", state.remedy or (note.remedy if note else "")),
-            ("preview", _preview(job)))
+            ("preview", _preview(job)), ("can_resume", state.code != UNMADE))
 
 
 def _text(job: Job) -> str:
     """What stands on the bar."""
     if job.state.status == WAITING:
         return "Waiting"
+    if job.state.status == PREPARING:
+        return f"{job.progress.done} of {job.progress.total} frames" if job.progress else "Starting"
     if job.supervisor is None:
         return ""
     if job.supervisor.cancelling:

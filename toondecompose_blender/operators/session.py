@@ -20,6 +20,7 @@ from ..jobs.supervisor import Supervisor, is_last
 from ..preferences import engine_home, job_store, preferences
 from ..protocol import Done, Progress, SceneError, ToonError
 from ..scene.importing import Imported, import_result
+from ..scene.prerender import StripRender
 from ..scene.sprites import JOB_ID
 from .mirror import mirror_engine, mirror_jobs, mirror_store
 
@@ -27,6 +28,7 @@ __all__ = ["Session", "current", "refresh_engine", "register", "unregister"]
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 1.0     # seconds between two ticks
 POLL_SECONDS = 0.004                        # of each tick, at most, for hearing
+RENDER_SECONDS = 0.1                        # of each tick for a strip that is rendered first: about half of Blender's time
 UNINSTALL_SECONDS = 20.0                    # that a cancelled installation may take to delete thousands of files
 STRIP_JOB = JOB_ID                          # custom property of a strip, as of a collection: the id of the imported job
 
@@ -42,6 +44,7 @@ class Session:
         self.install_progress: Progress | None = None
         self.install_error: ToonError | None = None
         self.document = bpy.data.filepath
+        self.renders: dict[str, StripRender] = {}   # by the id of the job whose clip is being made
         self.finished: set[str] = set()     # ids of jobs that became ready in this session and wait for a safe moment
 
     def _new_queue(self) -> JobQueue:
@@ -59,6 +62,7 @@ class Session:
             if is_last(message):
                 mirror_store(self.queue.store)
         self._hear_installer()
+        self._render_strips()
         self._import_finished()
         mirror_jobs(self.queue.jobs.values())
         return BUSY_INTERVAL if self.busy or self.finished else IDLE_INTERVAL
@@ -69,6 +73,29 @@ class Session:
         """The folders were chosen anew in the preferences."""
         if not self.queue.busy and self.queue.store.root != job_store().root:
             self.queue = self._new_queue()
+
+    def render(self, job_id: str, render: StripRender) -> None:
+        """Let a held job wait for its clip, which is rendered a few frames a tick."""
+        self.renders[job_id] = render
+        self.queue.jobs[job_id].progress = _rendered(render)
+
+    def _render_strips(self) -> None:
+        """Go on with the first strip that is rendered; not while Blender itself renders or plays."""
+        for job_id in [job_id for job_id in self.renders if job_id not in self.queue.jobs]:
+            del self.renders[job_id]        # cancelled
+        if not self.renders or is_moving():
+            return
+        job_id, render = next(iter(self.renders.items()))
+        try:
+            finished = render.step(RENDER_SECONDS)
+            self.queue.jobs[job_id].progress = None if finished else _rendered(render)
+            if finished:
+                self.queue.release(job_id)
+        except ToonError as error:
+            finished = True
+            self.queue.fail(job_id, error)
+        if finished:
+            del self.renders[job_id]
 
     def import_job(self, job: Job) -> Imported:
         """Build the scene of a ready job, tell its strip, and make one undo step.  Raises `ResultError`."""
@@ -178,12 +205,21 @@ def find_strip(scene_name: str, strip_name: str):
     return versions.strips_of(editor).get(strip_name) if editor else None
 
 
+def _rendered(render: StripRender) -> Progress:
+    return Progress("Strip", 1, 1, render.done, render.total)
+
+
+def is_moving() -> bool:
+    """True while Blender renders or plays."""
+    return bpy.app.is_job_running("RENDER") or any(w.screen.is_animation_playing for w in bpy.context.window_manager.windows)
+
+
 def is_safe() -> bool:
     """True when data may be added: no render, no playback, no editing mode, no running operator."""
-    if bpy.app.is_job_running("RENDER"):
+    if is_moving():
         return False
     for window in bpy.context.window_manager.windows:
-        if window.screen.is_animation_playing or len(window.modal_operators):
+        if len(window.modal_operators):
             return False
         active = window.view_layer.objects.active
         if active is not None and active.mode != "OBJECT":

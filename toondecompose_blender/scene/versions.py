@@ -12,7 +12,8 @@ import bpy
 __all__ = [
     "eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "strip_offsets", "set_strip_start",
     "set_strip_end", "sharpen_scene", "set_movie_output", "set_image_output", "sequencer_scene", "sequencer_edits", "modifier_input",
-    "modifier_input_path", "set_modifier_input", "path_options",
+    "modifier_input_path", "set_modifier_input", "path_options", "annotation_type", "is_annotation", "new_annotation",
+    "space_annotation", "set_space_annotation", "is_flat",
 ]
 
 
@@ -143,3 +144,36 @@ def set_modifier_input(modifier, identifier: str, value) -> None:
 def path_options() -> set[str]:
     """Options of a file property: without them 5.2 paints relative paths red, with them 4.2 refuses to register."""
     return {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+
+
+def annotation_type() -> type:
+    """The type of annotations: one with old Grease Pencil drawings until 4.2, named like them until 4.5."""
+    return getattr(bpy.types, "Annotation", bpy.types.GreasePencil)
+
+
+def is_annotation(data) -> bool:
+    """False for what 4.2 keeps together with annotations: drawings of Grease Pencil objects."""
+    return getattr(data, "is_annotation", True)
+
+
+def new_annotation(space, name: str):
+    """A new annotation in an editor's space.  Only the operator makes one that 4.2 takes for an annotation."""
+    set_space_annotation(space, None)
+    bpy.ops.gpencil.annotation_add()
+    annotation = space_annotation(space)
+    annotation.name = name
+    return annotation
+
+
+def space_annotation(space):
+    """The annotation that is drawn over a Sequencer's preview or an Image Editor, or None."""
+    return space.annotation if hasattr(space, "annotation") else space.grease_pencil
+
+
+def set_space_annotation(space, annotation) -> None:
+    setattr(space, "annotation" if hasattr(space, "annotation") else "grease_pencil", annotation)
+
+
+def is_flat(stroke) -> bool:
+    """True for a stroke that was drawn on a picture, not in a 3D View; 4.5 and 5.0 do not tell."""
+    return getattr(stroke, "display_mode", "2DSPACE") == "2DSPACE"
