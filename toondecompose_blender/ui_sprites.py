@@ -62,6 +62,8 @@ class TOON_MT_sprite_specials(bpy.types.Menu):
         layout.separator()
         layout.operator("toon.relink", text="Relink Result...")
         layout.operator("toon.reload", icon="FILE_REFRESH")
+        layout.operator("toon.pack", icon="PACKAGE")
+        layout.operator("toon.unpack", icon="UGLYPACKAGE")
         layout.operator("toon.import_result", text="Import Result...", icon="IMPORT")
 
 

@@ -104,10 +104,10 @@ def write_sprite(folder: Path, name: str, drawings: list[np.ndarray], exposure, 
     """Write a sprite's files and return its record."""
     height, width = drawings[0].shape[:2]
     for number, drawing in enumerate(drawings, start=1):
-        write_png(folder / name / f"{number:04d}.png", drawing)
+        write_png(folder / name / f"{name}_{number:04d}.png", drawing)
     np.save(folder / name / "homographies.npy", homographies)
     sprite = Sprite(id=name, name=name.title(), role="background" if name == "background" else "character",
-                    width=width, height=height, drawings=tuple(f"{name}/{n:04d}.png" for n in range(1, len(drawings) + 1)),
+                    width=width, height=height, drawings=tuple(f"{name}/{name}_{n:04d}.png" for n in range(1, len(drawings) + 1)),
                     exposure=tuple(exposure), homographies=f"{name}/homographies.npy")
     return replace(sprite, **more)
 

@@ -47,21 +47,22 @@ def put(matrices, frame, value):
 @pytest.mark.parametrize(("damage", "code", "words"), [
     (lambda folder: change(folder, lambda record: record.update(schema=99)), "result.newer", "99"),
     (lambda folder: change(folder, lambda record: record["sprites"][0].update(drawings=[])), "result.damaged", "fox"),
-    (lambda folder: change(folder, lambda record: record["sprites"][0].update(drawings=["../fox.png", "fox/0002.png"])), "result.path",
+    (lambda folder: change(folder, lambda record: record["sprites"][0].update(drawings=["../fox.png", "fox/fox_0002.png"])), "result.path",
      "../fox.png"),
     (lambda folder: change(folder, lambda record: record["clip"].update(fps=0)), "result.damaged", "0 a second"),
     (lambda folder: change(folder, lambda record: record["sprites"][0].update(width=0)), "result.damaged", "fox"),
-    (lambda folder: change(folder, lambda record: record["sprites"][0].update(index_maps=["fox/0001.png"])), "result.damaged",
+    (lambda folder: change(folder, lambda record: record["sprites"][0].update(index_maps=["fox/fox_0001.png"])), "result.damaged",
      "1 index maps"),
-    (lambda folder: change(folder, lambda record: record["sprites"][0].update(drawings=["fox/0001.png", "homographies.png"])),
+    (lambda folder: change(folder, lambda record: record["sprites"][0].update(drawings=["fox/fox_0001.png", "homographies.png"])),
      "result.file_missing", "homographies.png"),
-    (lambda folder: (folder / "fox" / "0002.png").unlink(), "result.file_missing", "fox/0002.png"),
+    (lambda folder: (folder / "fox" / "fox_0002.png").unlink(), "result.file_missing", "fox/fox_0002.png"),
     (lambda folder: (folder / "fox" / "homographies.npy").unlink(), "result.file_missing", "homographies.npy"),
     (lambda folder: (folder / "fox" / "homographies.npy").write_bytes(b"nothing"), "result.homographies", "cannot be read"),
     (lambda folder: save_motion(folder, lambda matrices: put(matrices, 2, np.nan)), "result.homographies", "frame 3"),
     (lambda folder: save_motion(folder, lambda matrices: put(matrices, 0, np.ones((3, 3)))), "result.homographies", "frame 1"),
     (lambda folder: save_motion(folder, lambda matrices: matrices[:2]), "result.homographies", "(2, 3, 3)"),
-    (lambda folder: results.write_png(folder / "fox" / "0001.png", results.character(20, 30, 1)), "result.drawings", "fox/0001.png"),
+    (lambda folder: results.write_png(folder / "fox" / "fox_0001.png", results.character(20, 30, 1)), "result.drawings",
+     "fox/fox_0001.png"),
     (lambda folder: (folder / "decomposition.json").write_text("{"), "result.damaged", "decomposition.json"),
 ], ids=["newer schema", "no drawings", "path leaves the folder", "no frame rate", "no canvas",
         "too few index maps", "unknown picture", "missing picture", "missing homographies", "damaged homographies",
@@ -79,8 +80,8 @@ def test_damage_is_one_typed_error_and_nothing_is_built(folder, damage, code, wo
 def test_a_link_out_of_the_folder_is_refused(folder, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "0001.png"
     results.write_png(outside, results.character(40, 30, 1))
-    (folder / "fox" / "0001.png").unlink()
-    (folder / "fox" / "0001.png").symlink_to(outside)
+    (folder / "fox" / "fox_0001.png").unlink()
+    (folder / "fox" / "fox_0001.png").symlink_to(outside)
     with pytest.raises(ResultError, match="link"):
         import_result(folder)
 

@@ -6,57 +6,16 @@ import colorsys
 import bpy
 import numpy as np
 import pytest
-import results
+from palettes import COLORS, recolor, write_fox
 from reference import expected, psnr, rendered
 
-from toondecompose_blender.protocol import Swatch
 from toondecompose_blender.scene import blending, materials, palette
 from toondecompose_blender.scene.importing import import_result
 from toondecompose_blender.scene.versions import eevee_engine
 
-FRAMES = 3
-COLORS = ((200, 60, 40), (40, 90, 180), (230, 200, 60))
-
-
-def shaded(seed, width=70, height=60):
-    """A drawing of three flat colors with shading and an outline, and its index map."""
-    y, x = np.mgrid[0:height, 0:width]
-    index = np.where(x + seed * 4 < width * 0.4, 1, np.where(y < height * 0.5, 2, 3))
-    picture = np.zeros((height, width, 4), np.uint8)
-    shade = np.where((x // 8 + y // 8) % 2, 0, -25)
-    for number, color in enumerate(COLORS, start=1):
-        picture[index == number, :3] = (np.array(color) + shade[index == number, None]).clip(0, 255)
-    outline = (np.abs(x - width // 2) < 2) | (np.abs(y - height // 3) < 2)
-    picture[outline, :3], index[outline] = 20, 0
-    picture[..., 3] = (255 * np.clip((0.95 - np.maximum(np.abs(x / width * 2 - 1), np.abs(y / height * 2 - 1))) / 0.1, 0, 1)).round()
-    return picture, index.astype(np.uint8)
-
-
 @pytest.fixture
 def folder(tmp_path):
-    """A two-drawing sprite with palette and index maps, before a painted background."""
-    pictures, indices = zip(*(shaded(seed) for seed in (0, 1)), strict=True)
-    for number, index in enumerate(indices, start=1):
-        results.write_png(tmp_path / "fox" / "index" / f"{number:04d}.png", np.dstack([index] * 3 + [np.full_like(index, 255)]))
-    background = results.write_sprite(tmp_path, "background", [results.painted(200, 110, 1)], [1] * FRAMES,
-                                      results.perspective(FRAMES, (200, 110), size=1.5, strength=0.3))
-    fox = results.write_sprite(tmp_path, "fox", list(pictures), [1, 2, 1], results.perspective(FRAMES, (70, 60), seed=1, size=0.8),
-                               palette=tuple(Swatch(color, share) for color, share in zip(COLORS, (0.5, 0.3, 0.2), strict=True)),
-                               index_maps=("fox/index/0001.png", "fox/index/0002.png"))
-    return results.write_result(tmp_path, [background, fox], frames=FRAMES)
-
-
-def recolor(number, new):
-    """The NumPy recolor: the difference added to the region of a swatch."""
-    indices = {shaded(seed)[0].tobytes(): shaded(seed)[1] for seed in (0, 1)}
-
-    def edit(name, drawing, homography):
-        if name == "fox":
-            index = indices[drawing.round().astype(np.uint8).tobytes()]
-            drawing = drawing.copy()
-            drawing[index == number, :3] += np.array(new) - COLORS[number - 1]
-        return drawing, homography
-    return edit
+    return write_fox(tmp_path)
 
 
 @pytest.mark.parametrize("engine", ["CYCLES", "EEVEE"])

@@ -94,10 +94,10 @@ def test_a_repainted_drawing_shows_wherever_it_is_exposed(scene, folder, tmp_pat
 
     def edit(name, drawing, homography):
         return (repainted.astype(float) if name == "fox" and np.array_equal(drawing, second) else drawing), homography
-    second = results.read_png(folder / "fox" / "0002.png")
+    second = results.read_png(folder / "fox" / "fox_0002.png")
     for frame in (1, 2, 4):
         assert psnr(rendered(scene, tmp_path / "out", frame)[0], expected(folder, frame, edit=edit)) > 77
-    assert (folder / "fox" / "0002.png").read_bytes() == original
+    assert (folder / "fox" / "fox_0002.png").read_bytes() == original
 
 
 def test_a_repainted_drawing_of_another_size_is_refused(scene, tmp_path):
@@ -109,7 +109,7 @@ def test_a_repainted_drawing_of_another_size_is_refused(scene, tmp_path):
 def test_a_moved_result_is_named_and_found_again(scene, folder, tmp_path):
     shutil.move(folder, tmp_path / "elsewhere")
     fox = sprites_of(scene)[1]
-    assert [path.name for path in drawings.lost_files(fox)] == ["0001.png", "0002.png"]
+    assert [path.name for path in drawings.lost_files(fox)] == ["fox_0001.png", "fox_0002.png"]
     drawings.relink(sprites_of(scene), tmp_path / "elsewhere")
     assert not drawings.lost_files(fox)
     assert psnr(rendered(scene, tmp_path / "out", 2)[0], expected(tmp_path / "elsewhere", 2)) > 77

@@ -114,7 +114,7 @@ EDITS = {
     "inbetweens": lambda tmp: bpy.ops.toon.inbetweens(on=True), "move": lambda tmp: bpy.ops.toon.sprite_move(direction="DOWN"),
     "duplicate": lambda tmp: bpy.ops.toon.sprite_duplicate(), "solo": lambda tmp: bpy.ops.toon.sprite_solo(),
     "blending": lambda tmp: bpy.ops.toon.blending(mode="LINEAR"), "bake": lambda tmp: bake_background(),
-    "replace": lambda tmp: bpy.ops.toon.drawing_replace(filepath=str(tmp / "result" / "fox" / "0003.png")),
+    "replace": lambda tmp: bpy.ops.toon.drawing_replace(filepath=str(tmp / "result" / "fox" / "fox_0003.png")),
     "import": lambda tmp: bpy.ops.toon.import_result(directory=str(tmp / "result")),
 }
 
@@ -168,7 +168,7 @@ def test_a_strip_gets_its_sprites_back(fox, folder, tmp_path):
     edit = bpy.data.scenes.new("Edit")
     edit.render.resolution_x, edit.render.resolution_y = results.WIDTH, results.HEIGHT
     edit.view_settings.view_transform = "Standard"
-    source = versions.strips_of(edit.sequence_editor_create()).new_image("Clip", str(folder / "fox" / "0001.png"), 1, 21)
+    source = versions.strips_of(edit.sequence_editor_create()).new_image("Clip", str(folder / "fox" / "fox_0001.png"), 1, 21)
     versions.set_strip_end(source, 21 + FRAMES)
     edit.sequence_editor.active_strip = source
     bpy.context.window.scene = edit
