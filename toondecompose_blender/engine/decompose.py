@@ -19,7 +19,7 @@ from .drawings import ExposureSheet, canvas_of, exposure_sheet
 from .flow import Flow, compute_flow
 from .layers.hints import read_hints, spread
 from .layers.find import find_layers, plate_weights
-from .layers.plate import Canvas
+from .layers.plate import Canvas, canvas_of_plane
 from .layers.planes_backdrop import build_backdrop
 from .layers.shade import under
 from .matting.sprites import Behind, Sighting, solve_drawings
@@ -30,6 +30,7 @@ from .report import Portion, Report, ticked
 from .result import DRAWING_FILE, INDEX_FILE, SpriteRecord, finished_result, publish, write_result
 from .settings import Settings
 from .stages import Stage, StageStore, fingerprint
+from .veil import LiftedFrames, find_veils, lift
 
 __all__ = ["decompose"]
 
@@ -67,8 +68,10 @@ class _Job:
 
     def run(self) -> Decomposition:
         self.frames = self.store.run("frames", fingerprint(self.clip_key, self.size), self._frames)
-        self.small = self.frames.load("small")
-        self.full = self.frames.load("full", on_disk=True)
+        small = self.frames.load("small")
+        self.veils = find_veils(small)  # a flash is a layer of its own: everything below sees the frames without it
+        self.small = lift(small, self.veils)
+        self.full = LiftedFrames(self.frames.load("full", on_disk=True), self.veils)
         self.seeds = self._seeds()  # now: wrong hints are to be told before minutes of work, not after
         flow = self.store.run("flow", fingerprint(self.frames.key, self.settings.flow, self.device), self._flow)
         self.flow = Flow(flow.load("forward", on_disk=True), flow.load("backward", on_disk=True))
@@ -98,7 +101,7 @@ class _Job:
         stage.save(small=small)
         for warning in self.reader.warnings:
             self.report.warn(warning.code, warning.message, warning.remedy)
-        for t in _cuts(small):
+        for t in _cuts(lift(small, find_veils(small))):
             self.report.warn("clip.cut", f"The clip seems to cut at frame {t + 1}.", "Decompose each shot alone, by its range of frames.")
 
     def _whole(self, name: str) -> Portion:
@@ -165,6 +168,7 @@ class _Job:
             number = len(behind)
             names = f"sprite_{number}", f"Sprite {number}", "sprite"
             records.append(SpriteRecord.write(stage.folder, *names, canvas, sheet.exposure, mattes))
+        records += self._veil_records(stage)
         stage.save_record("drawings", {"sprites": [asdict(record) for record in records]})
 
     def _background(self, stage: Stage) -> list[SpriteRecord]:
@@ -181,6 +185,17 @@ class _Job:
                                               part_of=names[2]))
         return records
 
+    def _veil_records(self, stage: Stage) -> list[SpriteRecord]:
+        """Flashes and fades of the whole shot: a plane of one color in front of everything, with an opacity a frame."""
+        canvas = canvas_of_plane(np.tile(np.eye(3), (len(self.small), 1, 1)), self.reader.width, self.reader.height)
+        records = []
+        for number, veil in enumerate(self.veils, 1):
+            flat = np.full((canvas.height, canvas.width, 4), (*veil.color, 255), np.uint8)
+            name = "Flash" if sum(veil.color) else "Fade"
+            records.append(SpriteRecord.write(stage.folder, f"veil_{number}", name, "veil", canvas, (veil.amount > 0).astype(np.int32),
+                                              [Matte(flat, flat[..., 3])], opacity=veil.amount))
+        return records
+
     def _sprite_canvas(self, k: int, sheet: ExposureSheet) -> Canvas:
         height, width = self.full.shape[1:3]
         return canvas_of(sheet, self.alphas[k], width=width, height=height, camera=self.camera.homographies)
@@ -192,7 +207,7 @@ class _Job:
     def _result(self, stage: Stage, drawings: Stage) -> None:
         self.report.stage("Result", 2 * self.reader.count)
         records = [SpriteRecord(**record) for record in drawings.record("drawings")["sprites"]]
-        write_result(stage.folder, drawings.folder, records, self.reader, self.full, settings=self.settings, device=self.device,
+        write_result(stage.folder, drawings.folder, records, self.reader, self.full.frames, settings=self.settings, device=self.device,
                      key=self.key, camera=self.camera, report=self.report)
 
 

@@ -53,12 +53,14 @@ class SpriteRecord:
     exposure: list[int]
     count: int
     palette: list[list]
+    opacity: list[float]
     part_of: str = ""
 
     @classmethod
     def write(cls, folder: Path, id: str, name: str, role: str, canvas: Canvas, exposure: np.ndarray, mattes: list[Matte], *,
-              part_of: str = "") -> SpriteRecord:
-        """Write all files of a sprite below `folder`: drawings, where they were seen, index maps, motion; and describe it."""
+              opacity: np.ndarray | None = None, part_of: str = "") -> SpriteRecord:
+        """Write all files of a sprite below `folder`: drawings, where they were seen, index maps, motion; and describe it.
+        `opacity` (T,) 0..1, None: 1 everywhere."""
         shown = np.bincount(exposure, minlength=len(mattes) + 1)[1:]
         (folder / id / "index").mkdir(parents=True)
         palette = find_palette([matte.rgba for matte in mattes], shown.tolist())
@@ -69,14 +71,15 @@ class SpriteRecord:
         write_picture(folder / id / "confidence.png", confidence)
         np.save(folder / id / "homographies.npy", np.asarray(canvas.homographies, np.float64))
         return cls(id, name, role, canvas.width, canvas.height, exposure.tolist(), len(mattes),
-                   [[swatch.color, swatch.share] for swatch in palette], part_of)
+                   [[swatch.color, swatch.share] for swatch in palette], [1.0] * len(exposure) if opacity is None else
+                   [round(float(share), 4) for share in opacity], part_of)
 
     def sprite(self) -> Sprite:
         def files(pattern: str) -> tuple[str, ...]:
             return tuple(pattern.format(id=self.id, number=number) for number in range(1, self.count + 1))
 
         return Sprite(self.id, self.name, self.role, self.width, self.height, files(DRAWING_FILE), tuple(self.exposure),
-                      f"{self.id}/homographies.npy", palette=tuple(Swatch(tuple(color), share) for color, share in self.palette),
+                      f"{self.id}/homographies.npy", opacity=tuple(self.opacity), palette=tuple(Swatch(tuple(color), share) for color, share in self.palette),
                       index_maps=files(INDEX_FILE), confidence=f"{self.id}/confidence.png", part_of=self.part_of)
 
 
