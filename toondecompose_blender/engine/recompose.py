@@ -101,13 +101,17 @@ class Recomposer:
         self.decomposition = decomposition
         self.sprites = [SpriteRenderer(folder, decomposition, sprite) for sprite in whole_sprites(decomposition)]
 
-    def frame(self, t: int) -> np.ndarray:
-        """Frame t (from 0) as uint8 (H, W, 3), rounded once."""
+    def exact(self, t: int) -> np.ndarray:
+        """Frame t (from 0) as float32 (H, W, 3) in 0..1, over black."""
         clip = self.decomposition.clip
         picture = np.zeros((clip.height, clip.width, 3), np.float32)
         for sprite in self.sprites:
             picture = over(sprite.frame(t), picture)
-        return np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
+        return picture
+
+    def frame(self, t: int) -> np.ndarray:
+        """Frame t (from 0) as uint8 (H, W, 3), rounded once."""
+        return np.rint(np.clip(self.exact(t), 0, 1) * 255).astype(np.uint8)
 
     def frames(self) -> Iterator[np.ndarray]:
         """All frames in order."""
