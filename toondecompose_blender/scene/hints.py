@@ -55,7 +55,10 @@ def whole_matrix(width: int, height: int) -> np.ndarray:
 
 
 def preview_matrix(scene, strip, width: int, height: int) -> np.ndarray:
-    """The preview's matrix for a strip whose pictures have this size: its move, turn, scale and flips undone."""
+    """The preview's matrix for a strip whose pictures have this size: its flips, move, turn and scale undone.
+
+    Blender turns and moves the picture first, and flips what came of it about the middle of the preview.
+    """
     seen = strip.transform
     cosine, sine = math.cos(seen.rotation), math.sin(seen.rotation)
     scale = np.diag([seen.scale_x or 1e-6, seen.scale_y or 1e-6])
@@ -64,7 +67,7 @@ def preview_matrix(scene, strip, width: int, height: int) -> np.ndarray:
     shift = pivot - inverse @ (pivot + (seen.offset_x, seen.offset_y))
     flips = np.diag([-1.0 if strip.use_flip_x else 1.0, -1.0 if strip.use_flip_y else 1.0])
     squeeze = np.diag([scene.render.pixel_aspect_y / scene.render.pixel_aspect_x, 1.0])
-    centered = np.column_stack([flips @ inverse @ squeeze, flips @ shift])
+    centered = np.column_stack([inverse @ flips @ squeeze, shift])
     whole = whole_matrix(width, height)
     return np.column_stack([whole[:, :2] @ centered[:, :2], whole[:, :2] @ centered[:, 2] + whole[:, 2]])
 
