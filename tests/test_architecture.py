@@ -23,8 +23,9 @@ LICENSE_LINE = "# SPDX-License-Identifier: GPL-3.0-or-later"
 BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "numpy", "bl_operators", "bl_ui"}
 ALLOWED = {
     "protocol": (set(), set()),
-    "jobs": ({"jobs", "protocol"}, set()),
-    "engine": ({"engine", "protocol"}, {"torch", "cv2", "numpy", "numba", "scipy", "maxflow", "tqdm", "natsort", "OpenEXR", "torchvision"}),
+    "requirements": (set(), set()),
+    "jobs": ({"jobs", "protocol", "requirements"}, set()),
+    "engine": ({"engine", "protocol", "requirements"}, {"torch", "cv2", "numpy", "numba", "scipy", "maxflow", "tqdm", "natsort", "OpenEXR", "torchvision"}),
     "scene": ({"scene", "jobs", "protocol"}, BLENDER),
     "properties": ({"properties", "scene", "jobs", "protocol"}, BLENDER),
     "ui_rows": (set(), BLENDER),

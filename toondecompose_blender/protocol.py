@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the extension and the engine say to each other: errors, messages, and the manifest of a result folder.
-Standard library only: the one module that both sides import; it must not know bpy, numpy or torch.
+Standard library only: with the list of packages all that both sides import; it must not know bpy, numpy or torch.
 
 Errors, one tree (every error has a code, a message for the artist and a remedy):
 

@@ -19,6 +19,7 @@ from toondecompose_blender.jobs import environment
 from toondecompose_blender.jobs.environment import BROKEN, BUILDS, MISSING, OUTDATED, READY, EngineHome, child_environment
 from toondecompose_blender.jobs.supervisor import Supervisor
 from toondecompose_blender.protocol import Cancelled, Done, EngineError, Failed, Progress
+from toondecompose_blender.requirements import requirements, requirements_file
 
 
 @pytest.fixture
@@ -44,7 +45,8 @@ def test_an_existing_python_with_all_packages_is_adopted_and_runs_the_engine(hom
     heard = listen(act(home, "adopt", "--python", engine_python))
     assert isinstance(heard[-1], Done) and [m.stage for m in heard if isinstance(m, Progress)][-1] == "Switch"
     status = home.status()
-    assert status.state == READY and {"torch", "numpy", "Device"} <= {finding.name for finding in status.findings}
+    named = {finding.name for finding in status.findings}
+    assert status.state == READY and {"Device", "Driver", "Memory"} <= named and {each.name for each in requirements()} <= named
     done = subprocess.run(home.command(["doctor", "--json"]), env=child_environment(home.root), capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["healthy"] and not list(home.root.glob("env-*"))
     assert isinstance(listen(act(home, "check"))[-1], Done)
@@ -101,9 +103,8 @@ def test_wheels_that_install_but_do_not_work_are_not_switched_to(home, tmp_path)
     """The right names and versions with nothing inside: pip is content, the check is not."""
     folder = tmp_path / "wheels"
     folder.mkdir()
-    for line in environment.requirements_file().read_text(encoding="utf-8").splitlines():
-        if "==" in line:
-            empty_wheel(folder, *line.split("=="))
+    for wanted in requirements():
+        empty_wheel(folder, wanted.name, wanted.version)
     last = listen(act(home, "install", "--build", "cpu", "--wheels", str(folder)))[-1]
     assert isinstance(last, Failed) and last.code == "engine.check"
     assert not list(home.root.glob("env-*")) and home.status().state == MISSING
@@ -138,6 +139,7 @@ def test_too_little_space_is_said_before_anything_is_downloaded(home, monkeypatc
 def test_nothing_is_written_beside_the_package(home, tmp_path, monkeypatch, engine_python):
     package = tmp_path / "extensions" / "toondecompose"
     shutil.copytree(environment.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(requirements_file(), package / "requirements.txt")
     monkeypatch.setattr(environment, "PACKAGE", package)
     before = set(package.rglob("*"))
     subprocess.run(environment.module_command(engine_python, "engine", ["doctor"], home.root), env=child_environment(home.root), check=True,

@@ -8,17 +8,17 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..protocol import ENGINE_VERSION, PROTOCOL_VERSION
+from ..requirements import Requirement, requirements
 
 __all__ = ["Finding", "Examination", "examine"]
 
-PACKAGES = {"torch": "torch", "numpy": "numpy", "opencv-python-headless": "cv2", "numba": "numba", "scipy": "scipy",
-            "PyMaxflow": "maxflow", "tqdm": "tqdm", "natsort": "natsort", "OpenEXR": "OpenEXR"}
 ENOUGH_MEMORY = 4 << 30    # bytes; the published test clip at 1280x720 stays below
 
 
@@ -51,17 +51,20 @@ def examine() -> Examination:
     """Look at the interpreter, the packages, the device, memory and disk."""
     findings = [Finding("Toon Decompose engine", f"{ENGINE_VERSION}, protocol {PROTOCOL_VERSION}"),
                 Finding("Python", f"{platform.python_version()} at {sys.executable}"), Finding("System", platform.platform())]
-    findings += [_package(name, module) for name, module in PACKAGES.items()]
-    findings += [_device(), _memory(), _movies(), _disk()]
+    findings += [_package(requirement) for requirement in requirements()]
+    findings += [_device(), _driver(), _memory(), _movies(), _disk()]
     return Examination(tuple(findings))
 
 
-def _package(name: str, module: str) -> Finding:
+def _package(wanted: Requirement) -> Finding:
     try:
-        __import__(module)
-        return Finding(name, version(name))
+        __import__(wanted.module)
+        found = version(wanted.name)
     except (ImportError, PackageNotFoundError, OSError) as cause:
-        return Finding(name, f"does not load: {cause}", "error", "Repair the engine in the preferences.")
+        return Finding(wanted.name, f"does not load: {cause}", "error", "Repair the engine in the preferences.")
+    if found.partition("+")[0] != wanted.version:       # behind the plus: PyTorch's build
+        return Finding(wanted.name, f"{found} instead of {wanted.version}", "warning", "Only the pinned version is tested.")
+    return Finding(wanted.name, found)
 
 
 def _device() -> Finding:
@@ -73,6 +76,19 @@ def _device() -> Finding:
         return Finding("Device", f"CPU, {os.cpu_count()} cores")
     properties = torch.cuda.get_device_properties(0)
     return Finding("Device", f"{properties.name}, {properties.total_memory / 2**30:.1f} GB, CUDA {torch.version.cuda}")
+
+
+def _driver() -> Finding:
+    """The graphics card's driver, whether or not this build of PyTorch uses it."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return Finding("Driver", "no NVIDIA driver")
+    try:
+        words = [tool, "--query-gpu=driver_version,name", "--format=csv,noheader"]
+        lines = subprocess.run(words, capture_output=True, text=True, timeout=10, check=True).stdout.splitlines()
+    except (OSError, subprocess.SubprocessError) as cause:
+        return Finding("Driver", f"does not answer: {cause}", "warning", "Install NVIDIA's driver again; until then the processor is used.")
+    return Finding("Driver", "; ".join(line.strip() for line in lines) or "no card")
 
 
 def _memory() -> Finding:

@@ -5,7 +5,6 @@ Must not know bpy, nor change anything: making and removing is the installer's w
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 import os
 import shutil
@@ -15,16 +14,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..protocol import EngineError
+from ..requirements import PACKAGE, requirements_hash
 
 __all__ = [
     "Build", "BUILDS", "Finding", "EngineRecord", "EngineStatus", "EngineHome", "MISSING", "READY", "BROKEN", "OUTDATED",
-    "module_command", "child_environment", "requirements_file", "recommended_build", "data_folder", "cache_folder", "free_bytes",
+    "module_command", "child_environment", "recommended_build", "data_folder", "cache_folder", "free_bytes",
 ]
 
 MISSING, READY, BROKEN, OUTDATED = "missing", "ready", "broken", "outdated"
 CURRENT_FILE, REPORT_FILE = "current.json", "doctor.json"
 ENGINE_VARIABLE, HOME_VARIABLE = "TOONDECOMPOSE_ENGINE", "TOONDECOMPOSE_HOME"
-PACKAGE = Path(__file__).resolve().parent.parent
 
 # The package is started by its folder's name (as an extension it is not called toondecompose_blender), with nothing of its
 # parent folder in front of the standard library, and without the user's own site packages and PYTHON variables (-I).
@@ -139,19 +138,6 @@ def child_environment(home: Path) -> dict[str, str]:
     """The variables of a child: without Blender's Python settings, compiled kernels kept below `home`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {"NUMBA_CACHE_DIR": str(home / "cache" / "numba"), **kept}
-
-
-def requirements_file() -> Path:
-    """The engine's pinned packages: beside the extension's modules, or in the checkout."""
-    packed = PACKAGE / "requirements.txt"
-    return packed if packed.is_file() else PACKAGE.parent / "requirements" / "engine.txt"
-
-
-@functools.lru_cache
-def requirements_hash() -> str:
-    """SHA-256 of the pinned packages, comments left out."""
-    lines = (line.split("#")[0].strip() for line in requirements_file().read_text(encoding="utf-8").splitlines())
-    return hashlib.sha256("\n".join(filter(None, lines)).encode()).hexdigest()
 
 
 @functools.lru_cache

@@ -17,8 +17,9 @@ import time
 from pathlib import Path
 
 from ..protocol import ENGINE_VERSION, PROTOCOL_VERSION, Cancelled, Done, EngineError, Failed, Hello, Message, Progress, encode
+from ..requirements import requirements_file, requirements_hash
 from .environment import BUILDS, CURRENT_FILE, REPORT_FILE, Build, EngineHome, EngineRecord, child_environment, free_bytes
-from .environment import module_command, recommended_build, requirements_file, requirements_hash
+from .environment import module_command, recommended_build
 from .spec import write_record
 from .store import folder_error, tree_bytes
 
