@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-__all__ = ["CLIPS", "DrawnClip", "draw", "motion_error"]
+__all__ = ["CLIPS", "DrawnClip", "draw", "motion_error", "painted", "seen"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ def draw(kind: str, *, count: int = 12, width: int = 320, height: int = 180, see
     sprite = _actor(rng, height)
     frames, covers, poses = [], [], []
     for t in range(count):
-        frame = _seen(scenery, homographies[t], width, height)
+        frame = seen(scenery, homographies[t], width, height)
         poses.append(_pose(t, count, width, height, sprite))
-        layer = _seen(sprite, poses[t], width, height)
+        layer = seen(sprite, poses[t], width, height)
         cover = layer[..., 3:] / 255
         frame = frame * (1 - cover) + layer[..., :3]
         frames.append((frame + rng.normal(0, grain, frame.shape)).clip(0, 255).round().astype(np.uint8))
@@ -66,14 +66,14 @@ def _through(homography: np.ndarray, points: np.ndarray) -> np.ndarray:
     return image[:, :2] / image[:, 2:]
 
 
-def _seen(picture: np.ndarray, homography: np.ndarray, width: int, height: int) -> np.ndarray:
+def seen(picture: np.ndarray, homography: np.ndarray, width: int, height: int) -> np.ndarray:
     """The picture through a homography, at twice the size and averaged, as a camera would see it."""
     grow = np.array([[2, 0, 0.5], [0, 2, 0.5], [0, 0, 1.0]])
     large = cv2.warpPerspective(picture, grow @ homography, (2 * width, 2 * height), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT)
     return cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA).clip(0, 255)
 
 
-def _painted(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+def painted(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
     """A soft texture with shapes and outlines."""
     coarse = rng.normal(0, 1, (height // 12 + 2, width // 12 + 2, 3)).astype(np.float32)
     image = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC) * 22 + 150
@@ -186,17 +186,17 @@ def _five_screens(t: int, count: int, w: int, h: int) -> np.ndarray:
 
 #: kind -> (what is painted, frame -> scenery of frame t of `count`)
 CLIPS = {
-    "slow pan": (_painted, _pan(1.0)),
+    "slow pan": (painted, _pan(1.0)),
     "windows at 30 px": (_windows, _pan(30.0)),
     "bricks at 30 px": (_bricks, _pan(30.0)),
-    "whip pan": (_painted, _whip),
-    "shake": (_painted, _shake),
-    "zoom": (_painted, _zoom),
-    "roll": (_painted, _roll),
-    "perspective": (_painted, _perspective),
-    "five screens": (_painted, _five_screens),
+    "whip pan": (painted, _whip),
+    "shake": (painted, _shake),
+    "zoom": (painted, _zoom),
+    "roll": (painted, _roll),
+    "perspective": (painted, _perspective),
+    "five screens": (painted, _five_screens),
     "flat pan": (_flat, _pan(5.0)),
     "flat shake": (_flat, _shake),
-    "static": (_painted, lambda t, count, w, h: np.eye(3)),
+    "static": (painted, lambda t, count, w, h: np.eye(3)),
     "flat static": (_flat, lambda t, count, w, h: np.eye(3)),
 }

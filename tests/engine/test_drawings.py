@@ -9,8 +9,8 @@ import pytest
 
 from toondecompose_blender.engine.drawings import ExposureSheet, canvas_of, exposure_sheet
 from toondecompose_blender.engine.geometry import project, resized, translation
-from toondecompose_blender.engine.likeness import view_of
 from toondecompose_blender.engine.report import Silent, Stopped
+from toondecompose_blender.engine.views import view_of
 
 from .toons import HEIGHT, WIDTH, Shot, background, character, shoot, walk
 

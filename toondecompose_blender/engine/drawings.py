@@ -13,9 +13,12 @@ import numpy as np
 
 from .geometry import corners, normalized, project, resized, translation
 from .layers.plate import Canvas
-from .likeness import HOLD, REPEAT, Likeness, Limits, View, compare, correlate, ground_of, view_of
+from .likeness import HOLD, REPEAT, Likeness, Limits, compare, correlate, turned
+from .motion import rigid_motion
+from .motion.models import stretch
 from .parallel import map_ordered
 from .report import Report
+from .views import View, ground_of, view_of
 
 __all__ = ["ExposureSheet", "canvas_of", "exposure_sheet"]
 
@@ -35,7 +38,7 @@ class ExposureSheet:
     """`exposure` (T,) int32: the drawing of each frame, from 1 in order of appearance, 0 where the sprite is absent.
 
     `references` (D,) int32: the frame that shows each drawing best. `poses` (T, 3, 3) float64, px of the analyzed
-    frames: similarities from the drawing's reference frame to frame t; identity there and where the sprite is absent.
+    frames: homographies from the drawing's reference frame to frame t; identity there and where the sprite is absent.
     """
 
     exposure: np.ndarray
@@ -82,7 +85,8 @@ def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, fr
     links = list(_polled(map_ordered(lambda t: _alike(views[t], views[t + 1], ground, HOLD), range(len(frames) - 1)), report))
     runs = _runs(views, links)
     holds = [hold for found in _polled(map_ordered(lambda run: _holds(views, run, links), runs), report) for hold in found]
-    return _sheet(_cycles(holds, ground, report), len(frames))
+    drawings = list(_polled(map_ordered(lambda drawing: _settled(drawing, views), _cycles(holds, ground, report)), report))
+    return _sheet(drawings, len(frames))
 
 
 def _polled(results: Iterable[Item], report: Report) -> Iterator[Item]:
@@ -98,10 +102,10 @@ def _alike(a: View | None, b: View | None, ground: float, limits: Limits) -> Lik
 
 
 def _guesses(a: View, b: View, ground: float) -> list[np.ndarray]:
-    """Where a sprite may have gone: centers on centers, unless the border cuts them; nowhere; where it correlates best."""
+    """Where a sprite may have gone: centers on centers, unless the border cuts them; nowhere; where it correlates best; turned."""
     guesses = [np.eye(3), translation(*correlate(a, b, ground))]
     if not (a.cut or b.cut):
-        guesses.insert(0, translation(*(b.center - a.center)))
+        guesses = [translation(*(b.center - a.center)), *guesses, turned(a, b, ground)]
     return guesses
 
 
@@ -152,7 +156,7 @@ def _gone(view: View, pose: np.ndarray) -> bool:
     height, width = view.picture.shape[:2]
     x, y = project(pose, view.points + view.origin).T
     shown = (x > 0) & (y > 0) & (x < width - 1) & (y < height - 1)
-    return abs(np.log(np.hypot(pose[0, 0], pose[1, 0]))) > _GROWN or shown.mean() < 2 / 3
+    return stretch(pose, view.center) > _GROWN or shown.mean() < 2 / 3
 
 
 def _cycles(holds: list[_Group], ground: float, report: Report) -> list[_Group]:
@@ -184,6 +188,17 @@ def _nearest(view: View, others: list[View]) -> list[int]:
     return [k for _, k in sorted(distances)[:_CANDIDATES]]
 
 
+def _settled(drawing: _Group, views: list[View]) -> _Group:
+    """The drawing with its motion measured through all of its exposures, if there is enough inside it to measure."""
+    times = sorted(drawing.poses)
+    if len(times) == 1:
+        return drawing
+    seen = [views[t] for t in times]
+    moved = rigid_motion([view.picture for view in seen], [view.whole(view.core & view.solid) for view in seen],
+                         np.stack([drawing.poses[t] for t in times]), times.index(drawing.reference.frame))
+    return drawing if moved is None else replace(drawing, poses=dict(zip(times, moved, strict=True)))
+
+
 def _sheet(drawings: list[_Group], count: int) -> ExposureSheet:
     drawings = sorted(drawings, key=lambda drawing: min(drawing.poses))
     exposure = np.zeros(count, np.int32)
@@ -208,8 +223,8 @@ def canvas_of(sheet: ExposureSheet, alphas: np.ndarray, *, width: int, height: i
     """
     x_factor, y_factor = width / alphas.shape[2], height / alphas.shape[1]
     poses = resized(sheet.poses, x_factor, y_factor)
-    boxes = [_box(alpha, x_factor, y_factor) for alpha in alphas]
-    extents = np.array([_extent(sheet, poses, boxes, number) for number in range(1, len(sheet.references) + 1)])
+    outlines = [_outline(alpha, x_factor, y_factor) for alpha in alphas]
+    extents = np.array([_extent(sheet, poses, outlines, number) for number in range(1, len(sheet.references) + 1)])
     camera = np.tile(np.eye(3), (len(poses), 1, 1)) if camera is None else resized(camera, x_factor, y_factor)
     path = _path(sheet, np.linalg.inv(camera) @ poses, extents.mean(1))
     anchors = np.zeros((len(extents), 2), int)
@@ -229,19 +244,28 @@ def canvas_of(sheet: ExposureSheet, alphas: np.ndarray, *, width: int, height: i
     return Canvas(*(int(side) for side in low + high + 1), homographies)
 
 
-def _box(alpha: np.ndarray, x_factor: float, y_factor: float) -> np.ndarray | None:
-    """Corners (4, 2), full-size px, of the box of everything that is not quite transparent."""
-    x, y, width, height = cv2.boundingRect((alpha > 12).astype(np.uint8))
-    if not width:
+def _outline(alpha: np.ndarray, x_factor: float, y_factor: float) -> np.ndarray | None:
+    """Points (N, 2), full-size px, of the convex hull of everything that is not quite transparent."""
+    shown = cv2.findNonZero((alpha > 12).astype(np.uint8))
+    if shown is None:
         return None
-    shape = corners(width + 1, height + 1) + (x - 0.5, y - 0.5)
-    return (shape + 0.5) * (x_factor, y_factor) - 0.5
+    hull = cv2.convexHull(shown)[:, 0].astype(np.float64)
+    pixels = (hull[:, None] + corners(2, 2) - 0.5).reshape(-1, 2)
+    return (pixels + 0.5) * (x_factor, y_factor) - 0.5
 
 
-def _extent(sheet: ExposureSheet, poses: np.ndarray, boxes: list[np.ndarray | None], number: int) -> np.ndarray:
-    """Lowest and highest x, y (2, 2) that any exposure of a drawing reaches, in px of its reference frame."""
-    shown = [t for t in np.flatnonzero(sheet.exposure == number) if boxes[t] is not None]
-    reached = np.concatenate([project(np.linalg.inv(poses[t]), boxes[t]) for t in shown])
+def _extent(sheet: ExposureSheet, poses: np.ndarray, outlines: list[np.ndarray | None], number: int) -> np.ndarray:
+    """Lowest and highest x, y (2, 2) that any exposure of a drawing reaches, in px of its reference frame.
+
+    What a pose in perspective would bring from afar, more than twice as large as the middle, is dirt of the matte.
+    """
+    reached = []
+    for t in np.flatnonzero(sheet.exposure == number):
+        if outlines[t] is not None:
+            back = np.linalg.inv(poses[t])
+            depths = outlines[t] @ back[2, :2] + back[2, 2]
+            reached.append(project(back, outlines[t][depths > np.median(depths) / 2]))
+    reached = np.concatenate(reached)
     return np.stack([reached.min(0), reached.max(0)])
 
 

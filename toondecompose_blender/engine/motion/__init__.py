@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plane motions of a clip: of the background, and of rigid sprites inside their masks.
+"""Plane motions of a clip: of the background, and of rigid drawings inside their masks.
 It turns frames and flow into homographies; it must not know about plates, mattes or drawings."""
 
 from .background import background_motion, refine_motion

@@ -50,7 +50,7 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
         return Motion(_still(count), True, "identity", 0.0, reference, others)
     measure = Measure(pictures, "homography", _point_weights(pictures, weights))
     bundle = bundled(measure, chained(tracks[0].steps, reference), reference)
-    if bundle.residual > _DOUBTFUL * pictures.height / 360 and weights is None:
+    if bundle.residual > _DOUBTFUL * pictures.scale and weights is None:
         bundle, planes = _rear_plane(measure, flow, bundle, reference)
         others = _full_size(pictures, planes) + others
     homographies = _full_size(pictures, [bundle.homographies])[0]

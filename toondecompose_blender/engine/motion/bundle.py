@@ -69,7 +69,7 @@ def _in_family(homographies: np.ndarray, family: Family, reference: int, measure
 
 def _mended(measure: Measure, homographies: np.ndarray, links: list[Link], reference: int) -> tuple[np.ndarray, list[Link]]:
     """Measure the links that do not close again, from where the graph puts them; what still does not close is left out."""
-    limit = _OUTLIER * measure.pictures.height / 360
+    limit = _OUTLIER * measure.pictures.scale
     for _ in range(2):
         if not links:
             break

@@ -70,7 +70,7 @@ def _with_new(pictures: Pictures, t: int, known: list[Candidate], homographies: 
     for homography in homographies:
         if homography is None or not _plausible(homography, grid, pictures.width, pictures.height):
             continue
-        if any(np.linalg.norm(project(homography, grid) - project(other.homography, grid), axis=1).max() < _SAME * pictures.height / 360
+        if any(np.linalg.norm(project(homography, grid) - project(other.homography, grid), axis=1).max() < _SAME * pictures.scale
                for other in found[1:]):
             continue
         candidate = verified(pictures, t, homography)
@@ -102,7 +102,7 @@ def matches(pictures: Pictures, source: int, target: int, points: np.ndarray, ho
 
 def _well_inside(points: np.ndarray, pictures: Pictures) -> np.ndarray:
     """Which points (N, 2) are so far from the border that the deep blur does not reach over it: bool (N,)."""
-    margin = _DEEP_MARGIN * pictures.height / 360
+    margin = _DEEP_MARGIN * pictures.scale
     return (points >= margin).all(1) & (points[:, 0] < pictures.width - margin) & (points[:, 1] < pictures.height - margin)
 
 

@@ -79,7 +79,7 @@ def _link(measure: Measure, source: int, target: int, predicted: np.ndarray) -> 
         return None
     levels = np.linalg.norm(project(found.homography, grid) - project(predicted, grid), axis=1).mean()
     moved = np.linalg.norm(project(found.homography, grid) - start, axis=1).max()
-    if not (levels < _DISAGREE * pictures.height / 360 and moved < _ASTRAY * pictures.height / 360):
+    if not (levels < _DISAGREE * pictures.scale and moved < _ASTRAY * pictures.height / 360):
         return None
     return Link(source, target, found.homography, found.inliers * min(1.0, found.inside / len(points)), grid)
 

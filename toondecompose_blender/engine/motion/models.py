@@ -10,7 +10,7 @@ import numpy as np
 
 from ..geometry import normalized, project
 
-__all__ = ["LADDER", "Family", "basis", "fit_homography", "restricted", "box_grid", "grid_points", "normalization"]
+__all__ = ["LADDER", "Family", "basis", "fit_homography", "restricted", "box_grid", "grid_points", "normalization", "stretch"]
 
 Family = Literal["identity", "translation", "similarity", "affine", "homography"]
 
@@ -80,6 +80,13 @@ def restricted(homography: np.ndarray, family: Family, points: np.ndarray) -> np
     step = np.linalg.lstsq(rows @ free, rest, rcond=None)[0]
     inner = np.append(start + free @ step, 1).reshape(3, 3)
     return normalized(np.linalg.inv(center) @ inner @ center)
+
+
+def stretch(homography: np.ndarray, point: np.ndarray) -> float:
+    """How much the surroundings of a point (2,) grow or shrink in the direction where they do so most: log of a factor, 0 or more."""
+    x, y, depth = homography @ np.append(point, 1.0)
+    local = (homography[:2, :2] - np.outer((x / depth, y / depth), homography[2, :2])) / depth
+    return float(np.abs(np.log(np.maximum(np.linalg.svd(local, compute_uv=False), 1e-9))).max())
 
 
 def _linear(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -23,11 +23,14 @@ _CELL = 20  # px at 360 lines
 
 @dataclass(frozen=True)
 class Pictures:
-    """`factor`: working size / clip size (1 or less).  Per frame: `gray` uint8 (h, w), `fine` and `coarse` gradients,
-    `deep` ones of red, green and blue, `DEEP` times smaller, `points` (N, 2) for precise and `few` (n, 2) for coarse work, in px of the
-    working size."""
+    """`factor`: working size / clip size (1 or less); `scale`: px of the working size for one at 360 lines.
+
+    Per frame: `gray` uint8 (h, w), `fine` and `coarse` gradients, `deep` ones of red, green and blue, `DEEP` times smaller, `points`
+    (N, 2) for precise and `few` (n, 2) for coarse work, in px of the working size.
+    """
 
     factor: float
+    scale: float
     width: int
     height: int
     gray: tuple[np.ndarray, ...]
@@ -38,28 +41,31 @@ class Pictures:
     few: tuple[np.ndarray, ...]
 
 
-def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None, cell: int = _CELL) -> Pictures:
+def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None, cell: int = _CELL, count: int = _POINTS,
+            lines: int | None = None) -> Pictures:
     """Pictures of RGB uint8 frames (T, h, w, 3).
 
     With `masks` uint8 (T, h, w), points are chosen only where these are above 0; each square of `cell` px (at 360 lines) gets
-    the same number of them.
+    the same number of them, `count` in all. `lines`: the height of what the frames are cut from, if they are.
     """
     height, width = frames.shape[1:3]
     factor = 1.0
     while width * height * factor**2 > _LARGEST:
         factor /= 2
     size = (round(width * factor), round(height * factor))
-    scale = max(0.6, size[1] / 360)
+    scale = (lines or height) * factor / 360
+    reach = max(0.6, scale)
 
     def prepared(t: int) -> tuple:
         frame = frames[t] if factor == 1 else cv2.resize(frames[t], size, interpolation=cv2.INTER_AREA)
         gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        fine, coarse = gradients(gray, blur=_FINE), gradients(gray, blur=_COARSE * scale)
+        fine, coarse = gradients(gray, blur=_FINE), gradients(gray, blur=_COARSE * reach)
         smaller = (max(8, size[0] // DEEP), max(8, size[1] // DEEP))
         tiny = cv2.resize(frame.astype(np.float32), smaller, interpolation=cv2.INTER_AREA)
-        deep = tuple(gradients(channel, blur=_DEEPER * scale) for channel in cv2.split(tiny))
+        deep = tuple(gradients(channel, blur=_DEEPER * reach) for channel in cv2.split(tiny))
         mask = None if masks is None else cv2.resize(masks[t], size, interpolation=cv2.INTER_NEAREST) > 0
-        points, few = (salient_points(fine, count=number, cell=max(3, round(cell * scale)), mask=mask) for number in (_POINTS, _FEW))
+        points, few = (salient_points(fine, count=number, cell=max(3, round(cell * reach)), mask=mask)
+                       for number in (count, min(count, _FEW)))
         return gray, fine, coarse, deep, points, few
 
-    return Pictures(factor, *size, *(tuple(column) for column in zip(*map_ordered(prepared, range(len(frames))), strict=True)))
+    return Pictures(factor, scale, *size, *(tuple(column) for column in zip(*map_ordered(prepared, range(len(frames))), strict=True)))

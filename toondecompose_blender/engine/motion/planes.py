@@ -89,7 +89,7 @@ def _following(pictures: Pictures, flows: list[np.ndarray], steps: np.ndarray) -
 def _follows(pictures: Pictures, flow: np.ndarray, points: np.ndarray, motion: np.ndarray) -> np.ndarray:
     x, y = points.astype(int).T
     gap = project(motion, points.astype(np.float64)) - points - flow[y, x]
-    return np.linalg.norm(gap, axis=1) < _FOLLOWS * max(0.6, pictures.height / 360)
+    return np.linalg.norm(gap, axis=1) < _FOLLOWS * max(0.6, pictures.scale)
 
 
 def _contested(measure: Measure, bundles: list[Bundle], reference: int, least: Family | None) -> list[Bundle]:
@@ -123,5 +123,5 @@ def _spread(pictures: Pictures, points: np.ndarray) -> np.ndarray:
     """The neighbourhood of points, bool (h, w)."""
     mask = np.zeros((pictures.height, pictures.width), np.uint8)
     mask[points[:, 1].astype(int), points[:, 0].astype(int)] = 1
-    size = 2 * max(2, round(_NEAR * pictures.height / 360)) + 1
+    size = 2 * max(2, round(_NEAR * pictures.scale)) + 1
     return cv2.dilate(mask, np.ones((size, size), np.uint8)) > 0
