@@ -52,7 +52,8 @@ def head(size: int, drawing: int) -> np.ndarray:
         cv2.polylines(picture, [points.astype(np.int32)], False, (*color, 1.0), (1 + strand % 2) * FINE, cv2.LINE_8)
     disc(0.42, 0.52, 0.03, INK)
     disc(0.58, 0.52, 0.03, INK)
-    cv2.ellipse(picture, (int(0.5 * big), int(0.66 * big)), (int((0.04 + 0.03 * drawing) * big), int(0.02 * big)), 0, 0, 360, (*INK, 1.0), -1)
+    mouth = int((0.04 + 0.03 * drawing) * big), int(0.02 * big)
+    cv2.ellipse(picture, (int(0.5 * big), int(0.66 * big)), mouth, 0, 0, 360, (*INK, 1.0), -1)
     return cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
 
 

@@ -25,6 +25,7 @@ from .layers.shade import under
 from .matting.sprites import Behind, Sighting, solve_drawings
 from .matting.triangulation import Matte
 from .motion import background_motion
+from .opacity import Presence, find_presence
 from .records import (load_backdrop, load_motion, load_planes, load_sheet, save_backdrop, save_motion, save_planes, save_sheet)
 from .report import Portion, Report, ticked
 from .result import DRAWING_FILE, INDEX_FILE, SpriteRecord, finished_result, publish, write_result
@@ -161,13 +162,16 @@ class _Job:
         for k, sheet in enumerate(self.sheets):
             if not len(sheet.references):
                 continue  # a sprite that was asked for and is not there
+            presence = self._presence(k, sheet)
+            sheet = presence.sheet
             canvas = self._sprite_canvas(k, sheet)
             sighting = Sighting(lambda t: np.asarray(self.full[t]), self.alphas[k].__getitem__, self._front(k).__getitem__, look, behind)
-            mattes = list(ticked(solve_drawings(sighting, canvas, sheet.exposure), self.report))
+            solid = np.where(presence.solid, sheet.exposure, 0)
+            mattes = list(ticked(solve_drawings(sighting, canvas, solid), self.report))
             behind += (Behind(canvas, sheet.exposure, [matte.rgba for matte in mattes]),)
             number = len(behind)
             names = f"sprite_{number}", f"Sprite {number}", "sprite"
-            records.append(SpriteRecord.write(stage.folder, *names, canvas, sheet.exposure, mattes))
+            records.append(SpriteRecord.write(stage.folder, *names, canvas, sheet.exposure, mattes, opacity=presence.opacity))
         records += self._veil_records(stage)
         stage.save_record("drawings", {"sprites": [asdict(record) for record in records]})
 
@@ -195,6 +199,10 @@ class _Job:
             records.append(SpriteRecord.write(stage.folder, f"veil_{number}", name, "veil", canvas, (veil.amount > 0).astype(np.int32),
                                               [Matte(flat, flat[..., 3])], opacity=veil.amount))
         return records
+
+    def _presence(self, k: int, sheet: ExposureSheet) -> Presence:
+        look = under(partial(self.small_backdrop.view, width=self.size[0], height=self.size[1]), self.shade)
+        return find_presence(self.small, self.alphas[k], self._front(k), sheet, look=look, camera=self.camera.homographies)
 
     def _sprite_canvas(self, k: int, sheet: ExposureSheet) -> Canvas:
         height, width = self.full.shape[1:3]

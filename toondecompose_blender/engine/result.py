@@ -79,7 +79,8 @@ class SpriteRecord:
             return tuple(pattern.format(id=self.id, number=number) for number in range(1, self.count + 1))
 
         return Sprite(self.id, self.name, self.role, self.width, self.height, files(DRAWING_FILE), tuple(self.exposure),
-                      f"{self.id}/homographies.npy", opacity=tuple(self.opacity), palette=tuple(Swatch(tuple(color), share) for color, share in self.palette),
+                      f"{self.id}/homographies.npy", opacity=tuple(self.opacity),
+                      palette=tuple(Swatch(tuple(color), share) for color, share in self.palette),
                       index_maps=files(INDEX_FILE), confidence=f"{self.id}/confidence.png", part_of=self.part_of)
 
 
