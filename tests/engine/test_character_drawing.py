@@ -365,3 +365,24 @@ def test_options_switch_what_they_name(folders):
     hard_area, soft_area = ((read_picture(folders / name / result.sprites[0].drawings[0])[..., 3] > 0).sum()
                             for name, result in (("hard", hard), ("soft", soft)))
     assert hard_area < 0.95 * soft_area
+
+
+def cape(*, behind: bool, width: float = 1.0) -> np.ndarray:
+    """The pose of a thin upright cape, the same places on both sides, seen from the front or from behind."""
+    ys, xs = np.mgrid[0:SIZE, 0:SIZE]
+    x = ((xs - (SIZE - 1) / 2) / (0.4 * SIZE * width)) * (-1 if behind else 1)
+    z = -(ys - (SIZE - 1) / 2) / (0.4 * SIZE)
+    shown = (np.abs(x) < 1) & (np.abs(z) < 1)
+    places = np.stack([x / 2 + 0.5, np.full(x.shape, 0.5), z / 2 + 0.5], -1)
+    return np.concatenate([np.where(shown[..., None], places, 0), shown[..., None]], -1).astype(np.float32)
+
+
+def test_the_sides_of_a_thin_cape_keep_their_colors():
+    colors = {False: (200, 40, 40), True: (40, 40, 200)}
+    views = [View(str(behind), np.dstack([np.full((SIZE, SIZE, 3), color, np.uint8), np.uint8(255 * cape(behind=behind)[..., 3])]),
+                  cape(behind=behind)) for behind, color in colors.items()]
+    painter = Painter(views, extent=(1, 1, 1), lines=False)
+    for behind, color in colors.items():
+        pose = cape(behind=behind, width=0.7)  # turned
+        painted = painter.paint(pose).rgba[cv2.erode(pose[..., 3], np.ones((5, 5))) > 0]
+        assert (np.abs(painted[:, :3].astype(int) - color).max(1) < 8).mean() > 0.97

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pose tells of the surface it shows: the size of a pixel on it, how much it faces the viewer, how near its contours are.
+"""What a pose tells of the surface it shows: which side, how much it faces the viewer, how near its contours are.
 Knows one pose at a time; all lengths are in units of the resting character's longest side."""
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ class Surface:
 
     `mask` bool (H, W); `places` float64 (N, 3) in proportion; `facing` float64 (N,), the cosine to the viewer, 0..1;
     `depth` float64 (N,), the distance to the nearest contour, the silhouette or an edge in front of something else;
-    `pixel` the length of a pixel on a frontal surface.
+    `normals` float64 (N, 3), of length 1, on the side that is seen, 0 where unknown; `pixel` the length of a pixel on a frontal surface.
     """
     mask: np.ndarray
     places: np.ndarray
     facing: np.ndarray
     depth: np.ndarray
+    normals: np.ndarray
     pixel: float
 
 
@@ -37,13 +38,15 @@ def surface_of(pose: np.ndarray, extent: np.ndarray) -> Surface:
     mask = (pose[..., 3] > 0.5) & pose[..., :3].any(-1)
     across, across_length = _difference(places, mask, 1)
     down, down_length = _difference(places, mask, 0)
-    area = np.linalg.norm(np.cross(across, down), axis=-1)
+    normals = np.cross(across, down)
+    area = np.linalg.norm(normals, axis=-1)
     inner = mask & np.isfinite(across_length) & np.isfinite(down_length)
     frontal = float(np.percentile(area[inner], FRONTAL)) if inner.any() else 0.0
     pixel = max(np.sqrt(frontal), 1e-6)
     facing = np.where(inner, (frontal / np.maximum(area, 1e-12)).clip(0, 1), 0)
     depth = _contour_distance(places, mask, max(STEP, STEP_PIXELS * pixel)) * pixel
-    return Surface(mask, places[mask], facing[mask], depth[mask], float(pixel))
+    normals = np.where(inner[..., None], normals / np.maximum(area, 1e-12)[..., None], 0)
+    return Surface(mask, places[mask], facing[mask], depth[mask], normals[mask], float(pixel))
 
 
 def _difference(places: np.ndarray, mask: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:

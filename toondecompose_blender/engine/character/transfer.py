@@ -30,6 +30,7 @@ LINE_REACH, LINE_REACH_PIXELS = 0.02, 3.0  # contour lines lie within this dista
 LINE_SOLID = 200
 DEPTH_WEIGHT, FACING_WEIGHT = 120.0, 1.0  # what makes two places of a contour alike, against the distance between them (measured)
 LINE_FLOOR = 4.0  # in 0..255: keeps the darkening of very dark surfaces finite
+OTHER_SIDE, SIDE_WEIGHT = -0.3, 0.1  # cosine of normals that look away from each other; what a normal counts against a place
 SEEN = 0.05  # a place whose nearest sample is farther away was not seen
 THIN_PIXELS = 4.0  # a place farther than this from any inside may belong to a strand that is all contour
 THROUGH = (1.0, 0.25, 1.0)  # what nobody saw takes the color of the same spot on the body's other side: depth counts less
@@ -46,9 +47,12 @@ class Painted:
 class _Samples:
     """Pixels of the views as points of the character: a search tree, and each one's color float64 (N, 3), rank and view.
 
-    The rank is the penalty for facing away; `pixel` is the length of the coarsest view's pixel.
+    The rank is the penalty for facing away; `normals` (N, 3) tell the sides of thin cloth apart, `sided` searches by place and
+    normal; `pixel` is the length of the coarsest view's pixel.
     """
     tree: cKDTree
+    sided: cKDTree
+    normals: np.ndarray
     colors: np.ndarray
     rank: np.ndarray
     view: np.ndarray
@@ -58,16 +62,44 @@ class _Samples:
         """The same samples where some directions count less."""
         return replace(self, tree=cKDTree(self.tree.data * factors))
 
-    def pick(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Color (M, 3) around each place in the one view that shows it best, and the distance (M,) of the nearest sample."""
-        count = min(NEIGHBORS, self.tree.n)
-        distance, index = (found.reshape(len(places), count) for found in self.tree.query(places, k=count))
+    def pick(self, places: np.ndarray, normals: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Color (M, 3) around each place in the one view that shows it best, and the distance (M,) of the nearest sample.
+
+        Where `normals` (M, 3) are given, places that only the other side of the surface shows look for samples of their own side.
+        """
+        distance, index = self._nearest(self.tree, places)
+        colors, best = self._mixed(distance, index)
+        nearest = distance[:, 0]
+        if normals is not None:
+            other = np.flatnonzero((self.normals[best] * normals).sum(1) < OTHER_SIDE)
+            if len(other):
+                self._from_own_side(places, normals, other, colors, nearest)
+        return colors, nearest
+
+    def _from_own_side(self, places: np.ndarray, normals: np.ndarray, other: np.ndarray, colors: np.ndarray, nearest: np.ndarray) -> None:
+        """Replace colors and distances of the places `other` by those of samples near them whose normals agree, if there are any."""
+        _, index = self._nearest(self.sided, np.hstack([places[other], SIDE_WEIGHT * normals[other]]))
+        distance = np.linalg.norm(self.tree.data[index] - places[other][:, None], axis=2)
+        distance[(self.normals[index] * normals[other][:, None]).sum(2) <= 0] = np.inf
+        found = distance.min(1) <= SEEN
+        if found.any():
+            colors[other[found]] = self._mixed(distance[found], index[found])[0]
+            nearest[other[found]] = distance[found].min(1)
+
+    def _nearest(self, tree: cKDTree, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        count = min(NEIGHBORS, tree.n)
+        distance, index = tree.query(keys, k=count)
+        return distance.reshape(len(keys), count), index.reshape(len(keys), count)
+
+    def _mixed(self, distance: np.ndarray, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Color of each row of samples (M, K), and the sample that decides it."""
         near, rank, view = (distance / self.pixel) ** 2 / 2, self.rank[index], self.view[index]
-        best = np.argmin(near / REACH_PIXELS ** 2 + rank, axis=1)
+        best = np.argmin(near / REACH_PIXELS ** 2 + rank, axis=1)[:, None]
         # Drawings of two views rarely agree to the pixel: mixing them would double every line.
-        score = np.where(view == np.take_along_axis(view, best[:, None], 1), near / BLEND_PIXELS ** 2 + rank, np.inf)
+        score = np.where(view == np.take_along_axis(view, best, 1), near / BLEND_PIXELS ** 2 + rank, np.inf)
         weight = np.exp(score.min(1, keepdims=True) - score)
-        return np.einsum("nk,nkc->nc", weight / weight.sum(1, keepdims=True), self.colors[index]), distance[:, 0]
+        colors = np.einsum("nk,nkc->nc", weight / weight.sum(1, keepdims=True), self.colors[index])
+        return colors, np.take_along_axis(index, best, 1)[:, 0]
 
 
 class Painter:
@@ -94,7 +126,7 @@ class Painter:
         alpha = np.rint(pose[..., 3] * 255).astype(np.uint8)
         if not surface.mask.any():
             return Painted(rgba, seen)
-        colors, distance = self._color(surface.places)
+        colors, distance = self._color(surface.places, surface.normals)
         marks = np.where(distance <= SEEN, 255, 0).astype(np.uint8)
         if self._symmetry:
             self._mirror(surface, colors, marks)
@@ -108,8 +140,8 @@ class Painter:
         rgba[..., :3], rgba[..., 3] = np.rint(push_pull(picture, surface.mask)), alpha
         return Painted(rgba, seen)
 
-    def _color(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        colors, distance = self._inside.pick(places)
+    def _color(self, places: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        colors, distance = self._inside.pick(places, normals)
         far = np.flatnonzero(distance > THIN_PIXELS * self._inside.pixel)
         if len(far) and self._strands is not None:
             thin_colors, thin_distance = self._strands.pick(places[far])
@@ -122,7 +154,7 @@ class Painter:
         holes = np.flatnonzero(marks == 0)
         opposite = surface.places[holes].copy()
         opposite[:, 0] = self._extent[0] - opposite[:, 0]
-        mirrored, distance = self._color(opposite)
+        mirrored, distance = self._color(opposite, surface.normals[holes] * (-1, 1, 1))
         found = distance <= SEEN
         colors[holes[found]] = mirrored[found]
         marks[holes[found]] = 128
@@ -172,15 +204,17 @@ def _inside(surface: Surface) -> np.ndarray:
 
 def _gather(usable: list[tuple[View, Surface]], wanted: Callable[[Surface], np.ndarray]) -> _Samples | None:
     """The samples of all views that are solid and `wanted`; None if there are none."""
-    places, colors, ranks, views = [], [], [], []
-    for number, (view, surface) in enumerate(usable):
-        pixels = view.rgba[surface.mask]
-        chosen = (pixels[:, 3] >= SOLID) & wanted(surface)
-        places.append(surface.places[chosen])
-        colors.append(pixels[chosen, :3].astype(np.float64))
-        ranks.append(-FACING_POWER * np.log(surface.facing[chosen] + 0.02))
-        views.append(np.full(int(chosen.sum()), number))
-    if not sum(map(len, places)):
+    chosen = [(view.rgba[surface.mask, 3] >= SOLID) & wanted(surface) for view, surface in usable]
+    if not any(some.any() for some in chosen):
         return None
-    pixel = max(surface.pixel for _, surface in usable)
-    return _Samples(cKDTree(np.concatenate(places)), np.concatenate(colors), np.concatenate(ranks), np.concatenate(views), pixel)
+
+    def joined(of: Callable[[View, Surface], np.ndarray]) -> np.ndarray:
+        return np.concatenate([of(view, surface)[some] for (view, surface), some in zip(usable, chosen, strict=True)])
+
+    places, normals = joined(lambda _, surface: surface.places), joined(lambda _, surface: surface.normals)
+    return _Samples(
+        cKDTree(places), cKDTree(np.hstack([places, SIDE_WEIGHT * normals])), normals,
+        colors=joined(lambda view, surface: view.rgba[surface.mask, :3].astype(np.float64)),
+        rank=joined(lambda _, surface: -FACING_POWER * np.log(surface.facing + 0.02)),
+        view=np.repeat(np.arange(len(usable)), [int(some.sum()) for some in chosen]),
+        pixel=max(surface.pixel for _, surface in usable))
