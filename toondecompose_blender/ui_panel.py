@@ -145,7 +145,8 @@ def _draw_running(layout, context, job) -> None:
         wrapped(layout, context, f"{job.message} {job.remedy}", icon_name="STATUS_WARNING")
     if job.preview:
         layout.template_icon(job.preview, scale=PREVIEW_SCALE)
-    layout.operator("toon.open_log").folder = job.folder
+    if job.status != "preparing":
+        layout.operator("toon.open_log").folder = job.folder
 
 
 def _draw_failed(layout, context, job) -> None:

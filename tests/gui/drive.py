@@ -8,6 +8,9 @@ import os
 import subprocess
 import time
 import traceback
+from importlib import import_module
+from math import cos, pi, sin
+from pathlib import Path
 
 import bpy
 
@@ -15,6 +18,8 @@ OUT, BIND = os.environ["OUT"], os.environ["BIND"]
 FRAMES = os.path.join(BIND, "frames")
 WIDTH, HEIGHT = map(int, os.environ["GUI_SIZE"].split("x"))
 MODULE = "bl_ext.user_default.toondecompose"
+RUNNER = 4, -13, 95, 135       # in frame 20, px of the preview: its middle and how far it reaches to the sides
+DECOMPOSE_AT, HINTS_AT = 137, 174   # units below the sidebar's upper edge; measured in pictures of 5.2 and 4.3
 SEEN: dict = {}
 
 os.environ["TOONDECOMPOSE_ENGINE"] = os.path.join(BIND, "py", "bin", "python3.11")
@@ -48,6 +53,27 @@ def click(of_area, x, from_top):
     subprocess.Popen(["xdotool", "mousemove", str(int(left)), str(int(HEIGHT - low)), "sleep", "0.3", "click", "1"])
 
 
+def drag(of_area, points):
+    """Draw with the left mouse button through points of a preview: px from its middle, y up."""
+    region = next(r for r in of_area.regions if r.type == "PREVIEW")
+    places = [region.view2d.view_to_region(x, y, clip=False) for x, y in points]
+    pixels = [(str(region.x + x), str(HEIGHT - region.y - y)) for x, y in places]
+    words = ["xdotool", "mousemove", *pixels[0], "sleep", "0.3", "mousedown", "1"]
+    for x, y in pixels[1:]:
+        words += ["mousemove", x, y, "sleep", "0.05"]
+    subprocess.Popen([*words, "mouseup", "1", "mousemove", "900", str(HEIGHT - 8)])
+
+
+def read_hints():
+    """The hints of a job that is started now, through the button's own code."""
+    hints, clips = import_module(f"{MODULE}.operators.hints"), import_module(f"{MODULE}.operators.clips")
+    scene, folder = window().scene, Path(OUT, "job")
+    folder.mkdir()
+    strip = scene.sequence_editor.active_strip
+    made = hints.drawn_hints(scene.toondecompose, clips.shown_strip(scene, strip, clips.strip_clip(scene, strip)), 1, folder)
+    return json.loads(Path(made).read_text())["hints"] if made else []
+
+
 def show_sidebar(of_area):
     of_area.spaces.active.show_region_ui = True
 
@@ -59,6 +85,11 @@ def choose_tab(of_area):
 
 def status():
     return bpy.context.window_manager.toondecompose
+
+
+def all_strips(scene):
+    editor = scene.sequence_editor
+    return list(editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all)
 
 
 def job_states():
@@ -86,13 +117,13 @@ def steps():
     picture("1_no_strip")
     SEEN["engine"] = status().engine
     names = sorted(os.listdir(FRAMES))
+    scene.render.resolution_x, scene.render.resolution_y = 640, 360     # before: the strip is fitted to it
     add = bpy.ops.sequencer.image_strip_add
     still = {"move_strips": False} if "move_strips" in add.get_rna_type().properties else {}
     with override(editor):
         add(directory=FRAMES + "/", files=[{"name": name} for name in names], frame_start=1, channel=1, **still)
         bpy.ops.sequencer.view_all()
-    scene.render.resolution_x, scene.render.resolution_y = 640, 360
-    next(iter(scene.sequence_editor.strips_all)).name = "runner"
+    all_strips(scene)[0].name = "runner"
     scene.toondecompose.sprites, scene.toondecompose.quality = "2", "DRAFT"
     yield 1.5
     with override(area("SEQUENCE_EDITOR", "PREVIEW"), "PREVIEW"):
@@ -100,7 +131,24 @@ def steps():
     subprocess.run(["xdotool", "mousemove", "900", str(HEIGHT - 8)], check=True)
     yield 2.0
     picture("2_ready")
-    click(editor, 0.4, float(os.environ.get("DECOMPOSE_AT", 137)))
+    preview = area("SEQUENCE_EDITOR", "PREVIEW")
+    window().scene.frame_set(20)
+    with override(editor):
+        SEEN["draw"] = list(bpy.ops.toon.hints_draw())
+    yield 1.5
+    drag(preview, [(RUNNER[0] + RUNNER[2] * cos(a * pi / 12), RUNNER[1] + RUNNER[3] * sin(a * pi / 12)) for a in range(25)])
+    yield 4.0
+    SEEN["hints"] = read_hints()
+    click(editor, 0.2, HINTS_AT)
+    yield 2.0
+    picture("2_hints")
+    click(editor, 0.2, HINTS_AT)
+    yield 1.0
+    scene.toondecompose.use_hints = False
+    with override(preview, "PREVIEW"):
+        bpy.ops.wm.tool_set_by_id(name="builtin.select_box" if bpy.app.version >= (4, 4) else "builtin.select")
+    yield 0.5
+    click(editor, 0.4, DECOMPOSE_AT)
     yield 3.0
     picture("3_started")
     SEEN["clicked"] = job_states()
@@ -117,6 +165,7 @@ def steps():
     while job_states()[0][0] == "running" and time.time() < deadline:
         yield 0.05
     SEEN["cancelled_after"] = round(time.time() - began, 2)
+    SEEN["stopped"] = job_states()[0][0] == "stopped"
     yield 0.5
     picture("5_stopped")
     bpy.ops.toon.resume_job(job=status().jobs[0].name)
@@ -127,6 +176,19 @@ def steps():
     yield 1.5
     picture("6_done")
     with override(editor):
+        bpy.ops.sequencer.select_all(action="SELECT")
+        bpy.ops.sequencer.meta_make()
+        bpy.ops.toon.decompose()
+    deadline, ticks = time.time() + 60, 0
+    while job_states() and job_states()[0][0] == "preparing" and job_states()[0][2] < 0.3 and time.time() < deadline:
+        ticks += 1
+        yield 0.05
+    SEEN["preparing"], SEEN["between"] = job_states(), ticks
+    picture("6_rendering_a_meta")
+    bpy.ops.toon.cancel_job(job=status().jobs[0].name)
+    with override(editor):
+        bpy.ops.sequencer.meta_separate()
+        scene.sequence_editor.active_strip = next(strip for strip in all_strips(scene) if strip.name == "runner")
         SEEN["edit"] = list(bpy.ops.toon.show_sprites())
     yield 0.5
     layout = next(w for w in bpy.data.workspaces if w.name == "Layout")

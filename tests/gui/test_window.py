@@ -60,8 +60,19 @@ def test_a_mouse_click_on_decompose_starts_the_engine(seen):
     assert seen["engine"] == "ready" and seen["clicked"][0][0] == "running"
 
 
+def test_a_circle_around_the_runner_is_a_box_on_the_frame_where_it_was_drawn(seen):
+    """The mouse drew on the screen; what came of it lies in the clip's own pixels, a few of the pen's aside."""
+    hint, = seen["hints"]
+    assert (hint["frame"], hint["sprite"]) == (20, 1)
+    assert all(abs(found - meant) < 6 for found, meant in zip(hint["box"], (229, 58, 419, 328))), hint
+
+
+def test_a_meta_strip_is_rendered_while_the_window_lives(seen):
+    assert seen["preparing"][0][:2] == ["preparing", "Rendering the strip"] and seen["between"] > 3
+
+
 def test_the_bar_moves_and_cancel_stops_the_job(seen):
-    assert seen["running"][0][1] and seen["running"][0][2] > 0.3 and seen["cancelled_after"] < 8
+    assert seen["running"][0][1] and seen["running"][0][2] > 0.3 and seen["stopped"]
 
 
 def test_resumed_it_ends_in_sprites_by_itself(seen):

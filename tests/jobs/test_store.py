@@ -73,6 +73,7 @@ def test_a_request_becomes_the_engines_arguments(spec, tmp_path):
     words = engine_arguments(spec, "/out")
     assert words == ["decompose", spec.clip, "--sprites", "3", "--out", "/out", "--preset", "best", "--device", "auto", "--seed", "7",
                      "--frames", "2:9", "--size", "480", "--flow", "dis", "--hints", spec.hints, "--json"]
+    assert "4:" in engine_arguments(JobSpec(clip="/c", name="c", frames=(4, None)), "/out")
     plain = engine_arguments(JobSpec(clip="/c", name="c"), "/out")
     assert plain[3] == "auto" and not {"--size", "--flow", "--hints", "--frames"} & set(plain)
 

@@ -36,15 +36,16 @@ class JobSpec:
     """One decomposition, or one drawing of a character.
 
     `clip` is an absolute path of a folder of images or a movie; `sprites` 1..8 or None for auto; `frames` the first and the
-    last frame, counted from 1, or None for all; `size` the lines of the analysis or None for the preset's; `hints` an absolute
-    path or "".  `motion` and `blending` are for the import.  With a `sheet`, a folder of views, `clip` is a folder of poses
-    and `size` the drawing's; `method` and `weights` are the engine's.  Raises `SettingsError` for a value that cannot work.
+    last frame, counted from 1 (None: to the clip's end), or None for all; `size` the lines of the analysis or None for the
+    preset's; `hints` an absolute path or "".  `motion` and `blending` are for the import.  With a `sheet`, a folder of views,
+    `clip` is a folder of poses and `size` the drawing's; `method`, `weights`, `background` and the words in `switches` are
+    the engine's.  Raises `SettingsError` for a value that cannot work.
     """
     clip: str
     name: str
     sprites: int | None = None
     preset: str = "standard"
-    frames: tuple[int, int] | None = None
+    frames: tuple[int, int | None] | None = None
     size: int | None = None
     device: str = "auto"
     seed: int = 0
@@ -55,6 +56,8 @@ class JobSpec:
     sheet: str = ""
     method: str = "transfer"
     weights: str = ""
+    background: str = ""
+    switches: tuple[str, ...] = ()
     origin: Origin = field(default_factory=Origin)
     schema: int = JOB_SCHEMA
 
@@ -63,8 +66,8 @@ class JobSpec:
             raise SettingsError("settings.clip", f"The clip {self.clip!r} is no absolute path.", "Choose the clip again.")
         if self.sprites is not None and self.sprites not in range(1, MOST_SPRITES + 1):
             raise SettingsError("settings.sprites", f"{self.sprites} sprites are not possible.", f"Choose 1 to {MOST_SPRITES}, or Auto.")
-        if self.frames is not None and not 1 <= self.frames[0] <= self.frames[1]:
-            first, last = self.frames
+        first, last = self.frames or (1, None)
+        if not 1 <= first <= (first if last is None else last):
             raise SettingsError("settings.frames", f"The frames {first} to {last} hold nothing.", "Choose another range.")
         for name, allowed in (("preset", PRESETS), ("device", DEVICES), ("flow", FLOWS), ("method", METHODS)):
             value = getattr(self, name)
@@ -79,7 +82,7 @@ def engine_arguments(spec: JobSpec, folder: os.PathLike | str) -> list[str]:
     words = ["decompose", spec.clip, "--sprites", "auto" if spec.sprites is None else str(spec.sprites), "--out", os.fspath(folder),
              "--preset", spec.preset, "--device", spec.device, "--seed", str(spec.seed)]
     if spec.frames is not None:
-        words += ["--frames", f"{spec.frames[0]}:{spec.frames[1]}"]
+        words += ["--frames", f"{spec.frames[0]}:{spec.frames[1] or ''}"]
     for option, value in (("--size", spec.size), ("--flow", spec.flow), ("--hints", spec.hints)):
         if value:
             words += [option, str(value)]
@@ -89,10 +92,10 @@ def engine_arguments(spec: JobSpec, folder: os.PathLike | str) -> list[str]:
 def _draw_arguments(spec: JobSpec, folder: os.PathLike | str) -> list[str]:
     words = ["draw", "--sheet", spec.sheet, "--poses", spec.clip, "--out", os.fspath(folder), "--method", spec.method,
              "--device", spec.device]
-    for option, value in (("--size", spec.size), ("--weights", spec.weights)):
+    for option, value in (("--size", spec.size), ("--weights", spec.weights), ("--background", spec.background)):
         if value:
             words += [option, str(value)]
-    return [*words, "--json"]
+    return [*words, *spec.switches, "--json"]
 
 
 def write_record(path: Path, record: object) -> None:
@@ -118,6 +121,7 @@ def read_spec(folder: os.PathLike | str) -> JobSpec:
             raise SettingsError("settings.job", f"The job {path} was made by a newer version.", "Update Toon Decompose.")
         values = {f.name: record[f.name] for f in fields(JobSpec) if f.name in record}
         values["frames"] = tuple(values["frames"]) if values.get("frames") else None
+        values["switches"] = tuple(values.get("switches", ()))
         values["origin"] = Origin(**values.get("origin", {}))
         return JobSpec(**values)
     except (OSError, ValueError, KeyError, TypeError) as cause:

@@ -24,11 +24,11 @@ RATE_TOLERANCE = 1e-3       # frames a second; 23.976 is written with three digi
 
 @dataclass(frozen=True)
 class Clip:
-    """`path` with `frames` (first, last, from 1; None = all), or, if `pictures` are named, these in their order;
-    `rendered` is the name of a strip that no file holds: it has to be rendered by the sequencer."""
+    """`path` with `frames` (first, last, from 1; None for all, and for a last one that is the movie's), or, if `pictures` are
+    named, these in their order; `rendered` is the name of a strip that no file holds: the sequencer has to render it."""
     name: str
     path: str = ""
-    frames: tuple[int, int] | None = None
+    frames: tuple[int, int | None] | None = None
     pictures: tuple[str, ...] = ()
     rendered: str = ""
 
@@ -43,9 +43,10 @@ def strip_clip(scene, strip) -> Clip:
     path = bpy.path.abspath(strip.filepath) if strip.type == "MOVIE" else ""
     if path and _plays_straight(scene, strip):
         _existing([path])
-        hidden, _, trimmed = versions.strip_offsets(strip)
+        hidden, hidden_after, trimmed = versions.strip_offsets(strip)
         first = hidden + trimmed + 1
-        return Clip(strip.name, path, (first, first + end - start - 1))
+        # Blender takes the longest stream for the length of a movie: where the strip reaches its end, the engine counts for itself.
+        return Clip(strip.name, path, (first, first + end - start - 1 if hidden_after or versions.trimmed_end(strip) else None))
     return Clip(strip.name, rendered=strip.name)
 
 

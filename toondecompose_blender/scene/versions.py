@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import bpy
 
 __all__ = [
-    "eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "strip_offsets", "set_strip_start",
+    "eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "strip_offsets", "trimmed_end", "set_strip_start",
     "set_strip_end", "sharpen_scene", "set_movie_output", "set_image_output", "sequencer_scene", "sequencer_edits", "modifier_input",
     "modifier_input_path", "set_modifier_input", "path_options", "annotation_type", "is_annotation", "new_annotation",
     "space_annotation", "set_space_annotation", "is_flat",
@@ -67,6 +67,11 @@ def strip_offsets(strip) -> tuple[int, int, int]:
     return int(strip.frame_offset_start), int(strip.frame_offset_end), int(strip.animation_offset_start)
 
 
+def trimmed_end(strip) -> int:
+    """Frames cut off the end of a strip's content."""
+    return int(strip.content_trim_end if hasattr(strip, "content_trim_end") else strip.animation_offset_end)
+
+
 def set_strip_start(strip, start: int) -> None:
     """Cut a strip so that `start` is its first frame."""
     setattr(strip, "left_handle" if hasattr(strip, "left_handle") else "frame_final_start", start)
@@ -107,10 +112,11 @@ def sequencer_scene(context):
 
 @contextlib.contextmanager
 def sequencer_edits(context, scene) -> Iterator[None]:
-    """With `scene` as the one that the sequencer edits: adding a strip's modifier crashes 5.0 when there is none."""
+    """With `scene` as the one that the sequencer edits: adding a strip's modifier crashes where that one has no strips."""
     workspace = context.workspace
     if workspace is None or not hasattr(workspace, "sequencer_scene"):
-        yield
+        with context.temp_override(scene=scene):
+            yield
         return
     before = workspace.sequencer_scene
     workspace.sequencer_scene = scene
