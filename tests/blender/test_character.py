@@ -16,6 +16,7 @@ from bpy_extras.object_utils import world_to_camera_view
 
 from toondecompose_blender.protocol import SceneError
 from toondecompose_blender.scene.character import Convention, RestPose, character_meshes, render_poses, render_view_pose
+from toondecompose_blender.scene.versions import use_nodes
 
 SIZE = 96
 ROOT = Path(__file__).parents[2]
@@ -145,6 +146,41 @@ def test_hidden_meshes_and_shells_for_outlines_are_not_seen(front, tmp_path):
     without_skirt = view_pose(front, tmp_path)
     assert len(character_meshes(bpy.context.scene, front.armature)) == 3
     assert without_skirt[..., 3].sum() < whole[..., 3].sum() - 20
+
+
+def test_invisible_materials_are_not_seen(front, tmp_path):
+    whole, skirt = view_pose(front, tmp_path), front.meshes[3].data
+    spare = bpy.data.materials.new("Spare")
+    use_nodes(spare)
+    next(node for node in spare.node_tree.nodes if node.type == "BSDF_PRINCIPLED").inputs["Alpha"].default_value = 0
+    kept = list(skirt.materials)
+    for slot in range(len(kept)):
+        skirt.materials[slot] = spare
+    front.meshes[3].hide_render = False
+    hidden = view_pose(front, tmp_path)
+    front.meshes[3].hide_render = True
+    assert np.array_equal(hidden[..., 3], view_pose(front, tmp_path)[..., 3]) and hidden[..., 3].sum() < whole[..., 3].sum()
+
+
+def test_poses_as_exr_hold_the_same_numbers(front, tmp_path):
+    expected = motion(front, tmp_path, soft_edges=True)[0]
+    written, = render_poses(bpy.context.scene, front.armature, tmp_path / "exr", frames=(3,), size=(SIZE, SIZE), soft_edges=True,
+                            suffix=".exr")
+    image = bpy.data.images.load(str(written))
+    image.colorspace_settings.name, image.alpha_mode = "Non-Color", "CHANNEL_PACKED"
+    pixels = np.array(image.pixels[:], np.float32).reshape(SIZE, SIZE, 4)[::-1]
+    assert written.name == "0003.exr" and np.abs(pixels - expected).max() < 1e-6
+
+
+def test_an_imported_models_tree_of_parents_is_followed(front, tmp_path):
+    scene = bpy.context.scene
+    root, bodies = (bpy.data.objects.new(name, None) for name in ("Model", "rigidbodies"))
+    collider = bpy.data.objects.new("Collider", front.meshes[0].data.copy())
+    for thing in (root, bodies, collider):
+        scene.collection.objects.link(thing)
+    front.armature.parent = bodies.parent = root
+    collider.parent = bodies
+    assert set(character_meshes(scene, front.armature)) == set(front.meshes)
 
 
 def test_soft_edges_are_shares_of_pixels_and_leave_places_alone(front, tmp_path):

@@ -79,8 +79,11 @@ def character_meshes(scene: bpy.types.Scene, armature: bpy.types.Object) -> list
 
 
 def render_poses(scene: bpy.types.Scene, armature: bpy.types.Object, folder: Path, *, frames: Sequence[int], size: tuple[int, int],
-                 rest: RestPose = RestPose(), convention: Convention = Convention(), soft_edges: bool = False) -> Iterator[Path]:
+                 rest: RestPose = RestPose(), convention: Convention = Convention(), soft_edges: bool = False,
+                 suffix: str = ".npz") -> Iterator[Path]:
     """Render the pose of every frame through the scene's camera into `<folder>/<frame>.npz`, key `i`, float32 (H, W, 4).
+
+    With the `suffix` ".exr" into 32-bit RGBA pictures instead.
 
     `size` is (width, height) in px; `soft_edges` gives drawings by transfer smooth outlines, but is not as CoNR was trained.
     One path a step, so that a caller may show progress or stop.  The scene's frame is restored.
@@ -93,12 +96,12 @@ def render_poses(scene: bpy.types.Scene, armature: bpy.types.Object, folder: Pat
         _write_note(folder, convention, *_prepare(stage, scene, armature, meshes, rest, convention))
         for frame in frames:
             scene.frame_set(frame)
-            yield _render_into(folder / f"{frame:04d}.npz", stage, scene, meshes)
+            yield _render_into(folder / f"{frame:04d}{suffix}", stage, scene, meshes)
 
 
 def render_view_pose(scene: bpy.types.Scene, armature: bpy.types.Object, path: Path, *, size: tuple[int, int],
                      at_rest: bool = True, rest: RestPose = RestPose(), convention: Convention = Convention()) -> Path:
-    """Render the pose that belongs to one view of the sheet, `path` (.npz), through the scene's camera.
+    """Render the pose that belongs to one view of the sheet, `path` (.npz or .exr), through the scene's camera.
 
     The character stands at rest (`at_rest`), or as the current frame poses it.  Raises as `render_poses`.
     """
@@ -160,8 +163,11 @@ def _render_into(path: Path, stage: PosePass, scene: bpy.types.Scene, meshes: li
     for thing in meshes:
         stage.move(thing, depsgraph)
     stage.look(scene.camera, depsgraph)
-    temporary = path.with_suffix(".tmp.npz")
-    np.savez_compressed(temporary, i=stage.render())
+    temporary = path.with_suffix(f".tmp{path.suffix}")
+    if path.suffix == ".exr":
+        stage.save_exr(temporary, stage.render())
+    else:
+        np.savez_compressed(temporary, i=stage.render())
     temporary.replace(path)
     return path
 

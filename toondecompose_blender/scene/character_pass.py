@@ -17,6 +17,7 @@ __all__ = ["PosePass"]
 
 ATTRIBUTE = "toondecompose_place"
 EDGE_SAMPLES = 8  # steps of a soft edge
+PLAIN, CULLED, HOLE = range(3)  # the pass's materials
 
 
 class PosePass:
@@ -32,7 +33,7 @@ class PosePass:
     def __enter__(self) -> PosePass:
         self._folder = tempfile.TemporaryDirectory(prefix="toondecompose-")
         self._scene = bpy.data.scenes.new("Toon Decompose Poses")
-        self._materials = (_place_material(culled=False), _place_material(culled=True))
+        self._materials = (_place_material(), _place_material(culled=True), _hole_material())
         self._copies: dict[str, bpy.types.Object] = {}
         camera = bpy.data.cameras.new("Toon Decompose Poses")
         self._camera = bpy.data.objects.new(camera.name, camera)
@@ -55,13 +56,13 @@ class PosePass:
         """A copy of the evaluated mesh of `thing`, whose vertices carry `values`, float32 (N, 3)."""
         evaluated = thing.evaluated_get(depsgraph)
         mesh = bpy.data.meshes.new_from_object(evaluated, preserve_all_data_layers=False, depsgraph=depsgraph)
-        culled = np.array([slot.material is not None and slot.material.use_backface_culling for slot in thing.material_slots] or [False])
+        kinds = np.array([_kind_of(slot.material) for slot in thing.material_slots] or [PLAIN], np.int32)
         index = np.zeros(len(mesh.polygons), np.int32)
         mesh.polygons.foreach_get("material_index", index)
         mesh.materials.clear()
         for material in self._materials:
             mesh.materials.append(material)
-        mesh.polygons.foreach_set("material_index", culled[index.clip(0, len(culled) - 1)].astype(np.int32))
+        mesh.polygons.foreach_set("material_index", kinds[index.clip(0, len(kinds) - 1)])
         attribute = mesh.attributes.new(ATTRIBUTE, "FLOAT_COLOR", "POINT")
         attribute.data.foreach_set("color", np.column_stack([values, np.ones(len(values), np.float32)]).ravel())
         copy = bpy.data.objects.new(mesh.name, mesh)
@@ -104,6 +105,16 @@ class PosePass:
             self._scene.render.use_border = False
         return picture.clip(0, 1)
 
+    def save_exr(self, path: Path, picture: np.ndarray) -> None:
+        """Write float32 (H, W, 4) as a 32-bit RGBA .exr, number for number."""
+        image = bpy.data.images.new("Toon Decompose Pose", self._width, self._height, alpha=True, float_buffer=True)
+        try:
+            image.colorspace_settings.name, image.alpha_mode = "Non-Color", "CHANNEL_PACKED"
+            image.pixels.foreach_set(np.ascontiguousarray(picture[::-1], np.float32).ravel())
+            image.save_render(str(path), scene=self._scene)
+        finally:
+            bpy.data.images.remove(image)
+
     def _set_border(self, mask: np.ndarray) -> None:
         """Render only around the character: its edges are a small part of the frame."""
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -143,13 +154,29 @@ class PosePass:
         self._scene.world = None
 
 
-def _place_material(*, culled: bool) -> bpy.types.Material:
+def _kind_of(material: bpy.types.Material | None) -> int:
+    """Which of the pass's materials stands for one of the artist's."""
+    if material is None:
+        return PLAIN
+    return HOLE if _invisible(material) else CULLED if material.use_backface_culling else PLAIN
+
+
+def _invisible(material: bpy.types.Material) -> bool:
+    """True for a material whose shader says alpha 0, as imported models hide spare faces, glasses or effects."""
+    if material.node_tree is None:
+        return False
+    for link in material.node_tree.links:
+        if link.to_node.type == "OUTPUT_MATERIAL" and link.to_socket.name == "Surface":
+            alphas = [socket for socket in link.from_node.inputs if socket.name == "Alpha" and socket.type == "VALUE"]
+            if link.from_node.type == "BSDF_TRANSPARENT" or any(not a.is_linked and a.default_value == 0 for a in alphas):
+                return True
+    return False
+
+
+def _place_material(*, culled: bool = False) -> bpy.types.Material:
     """Shows the attribute as light; with `culled`, back faces are holes, as toon outlines made of shells need."""
-    material = bpy.data.materials.new("Toon Decompose Place")
-    use_nodes(material)
-    nodes, links = material.node_tree.nodes, material.node_tree.links
-    nodes.clear()
-    place, light, output = (nodes.new(f"ShaderNode{kind}") for kind in ("Attribute", "Emission", "OutputMaterial"))
+    material, nodes, links, output = _empty_material()
+    place, light = (nodes.new(f"ShaderNode{kind}") for kind in ("Attribute", "Emission"))
     place.attribute_name = ATTRIBUTE
     links.new(place.outputs["Color"], light.inputs["Color"])
     links.new(light.outputs[0], output.inputs["Surface"])
@@ -159,5 +186,20 @@ def _place_material(*, culled: bool) -> bpy.types.Material:
         links.new(light.outputs[0], mix.inputs[1])
         links.new(hole.outputs[0], mix.inputs[2])
         links.new(mix.outputs[0], output.inputs["Surface"])
-    material.cycles.emission_sampling = "NONE"
     return material
+
+
+def _hole_material() -> bpy.types.Material:
+    material, nodes, links, output = _empty_material()
+    links.new(nodes.new("ShaderNodeBsdfTransparent").outputs[0], output.inputs["Surface"])
+    return material
+
+
+def _empty_material():
+    """A new material, its nodes and links, and its output node."""
+    material = bpy.data.materials.new("Toon Decompose Place")
+    use_nodes(material)
+    nodes = material.node_tree.nodes
+    nodes.clear()
+    material.cycles.emission_sampling = "NONE"
+    return material, nodes, material.node_tree.links, nodes.new("ShaderNodeOutputMaterial")
