@@ -18,7 +18,7 @@ from .scene.baking import BAKES
 from .scene.blending import BLENDINGS
 from .scene.importing import import_result
 from .scene.output import MOVIES, OUTPUTS
-from .scene.strips import set_clip_sound
+from .scene.strips import keep_clip_sound
 from .terminal import Bar, interruptible, quiet
 
 __all__ = ["main", "register", "unregister"]
@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for 0001.png ...")
     render.add_argument("--frames", metavar="A:B", help="first and last frame (default: the scene's)")
     render.add_argument("--engine", choices=rendering.ENGINES, help="default: the scene's")
-    render.add_argument("--format", choices=OUTPUTS, default="png", help="PNG, H.264 with sound, FFV1, or EXR with one layer a sprite")
+    render.add_argument("--format", choices=OUTPUTS, default="png", help="PNG, H.264 or FFV1 with sound, or EXR with one layer a sprite")
     render.add_argument("--depth", type=int, choices=(8, 16), default=8, help="bits a channel (default: %(default)s)")
     render.add_argument("--alpha", action="store_true", help="keep what no sprite covers transparent, instead of black")
     render.add_argument("--scene", default="", metavar="NAME", help="default: the one that was open when the file was saved")
@@ -116,14 +116,16 @@ def _render(options: argparse.Namespace) -> int:
     if options.engine:
         scene.render.engine = rendering.engine_of(options.engine)
     first, last = _range(options.frames, scene)
-    sound = options.format == "movie" and set_clip_sound(scene, bpy.path.abspath(scene.get("toondecompose_source", "")),
-                                                         scene.get("toondecompose_first_frame", 1), True)
+    if first < scene.frame_start or last > scene.frame_end:
+        print(f"Warning: scene {scene.name!r} has the frames {scene.frame_start} to {scene.frame_end} only.", file=sys.stderr)
+    sound = options.format in MOVIES and keep_clip_sound(scene, True)
     pictures = rendering.Pictures(options.out, first, last, options.format, options.depth, options.alpha, sound)
     with quiet() as terminal, interruptible() as interrupted:
         bar = Bar(terminal, first, last)
         files = rendering.render_pictures(scene, pictures, rendered=lambda frame: bar.show(frame) and not interrupted)
     if interrupted:
-        print(f"Stopped; {len(files)} pictures are in {options.out.absolute()}", file=sys.stderr)
+        kept = "no movie was written" if options.format in MOVIES else f"{len(files)} pictures are in {options.out.absolute()}"
+        print(f"Stopped; {kept}", file=sys.stderr)
         return INTERRUPTED
     print(f"The movie is {files[0]}" if options.format in MOVIES else f"{len(files)} pictures are in {options.out.absolute()}")
     return 0

@@ -12,12 +12,12 @@ import bpy
 import numpy as np
 import pytest
 import results
-from reference import expected, psnr, rendered
+from reference import expected, psnr, rendered, seen
 
 from toondecompose_blender import command
 from toondecompose_blender.scene import retiming, strips, versions
 from toondecompose_blender.scene.importing import import_result
-from toondecompose_blender.scene.rendering import Pictures, render_pictures
+from toondecompose_blender.scene.rendering import Pictures, engine_of, render_pictures
 from toondecompose_blender.scene.sprites import sprites_of
 
 FRAMES = 6
@@ -64,6 +64,15 @@ def test_a_movie_is_complete_or_not_there(scene, tmp_path):
     assert bpy.data.movieclips.load(str(movie)).frame_duration == 3
 
 
+@pytest.mark.parametrize("kind", ["movie", "ffv1"])
+def test_a_stopped_movie_is_not_there_and_the_one_before_stays(scene, tmp_path, kind):
+    (movie,) = written(scene, tmp_path / "out", kind)
+    before, told = movie.read_bytes(), []
+    stopped = render_pictures(scene, Pictures(movie.parent, 1, FRAMES, kind), rendered=lambda frame: told.append(frame) or frame < 3)
+    assert stopped == [] and told == [1, 2, 3]
+    assert [path.name for path in movie.parent.iterdir()] == [movie.name] and movie.read_bytes() == before
+
+
 @pytest.mark.skipif(not bpy.app.build_options.audaspace, reason="this build of Blender has no sound")
 def test_a_movie_keeps_the_sound_of_the_clip(scene, tmp_path):
     with wave.open(str(tmp_path / "clip.wav"), "wb") as file:
@@ -75,17 +84,41 @@ def test_a_movie_keeps_the_sound_of_the_clip(scene, tmp_path):
     assert not strips.set_clip_sound(scene, str(tmp_path / "clip.wav"), 1, False)
 
 
-def test_layers_hold_each_sprite_alone(scene, folder, tmp_path):
+EXR_LAYERS = """
+import sys, numpy, OpenEXR
+with OpenEXR.File(sys.argv[1], separate_channels=True) as file:
+    layers = {}
+    for part in file.parts:
+        for name, channel in part.channels.items():
+            layers.setdefault(name.rpartition(".")[0], {})[name[-1]] = channel.pixels
+whole = {name: numpy.stack([found[c] for c in "RGBA"], -1) for name, found in layers.items() if len(found) == 4}
+numpy.savez(sys.argv[2], **whole)
+"""
+
+
+def exr_layers(path, engine_python):
+    """Name -> premultiplied RGBA (H, W, 4) of every layer, as another program reads them."""
+    subprocess.run([engine_python, "-c", EXR_LAYERS, str(path), str(path.with_suffix(".npz"))], check=True)
+    with np.load(path.with_suffix(".npz")) as layers:
+        return {name.removesuffix(".Combined"): layers[name].astype(np.float64) for name in layers.files}
+
+
+@pytest.mark.parametrize("engine", ["cycles", "eevee"])
+def test_layers_hold_each_sprite_alone_pixel_by_pixel(scene, folder, tmp_path, engine, engine_python):
+    scene.render.engine = engine_of(engine)
     written(scene, tmp_path / "out", "exr", 3, 3)
-    names = {layer.name for layer in scene.view_layers}
-    assert len(names) == 1, "the scene is as it was"
-    image = bpy.data.images.load(str(tmp_path / "out" / "0003.exr"))
-    assert tuple(image.size) is not None and image.type == "MULTILAYER"
-    channels = (tmp_path / "out" / "0003.exr").read_bytes()
-    assert b"Fox.Combined.R" in channels and b"Background.Combined.A" in channels
+    assert len(scene.view_layers) == 1, "the scene is as it was"
+    layers = exr_layers(tmp_path / "out" / "0003.exr", engine_python)
+    for sprite in results.read(folder).sprites:
+        drawing = results.read_png(folder / sprite.drawings[sprite.exposure[2] - 1])
+        alone = seen(drawing, np.load(folder / sprite.homographies)[2])
+        assert psnr(layers[sprite.name], alone) > 65
+    over = layers["Fox"] + layers["Background"] * (1 - layers["Fox"][..., 3:])
+    assert psnr(over[..., :3], expected(folder, 3)) > 65
 
 
 def test_a_scene_strip_shows_retimed_sprites_at_the_frames_of_the_edit(scene, folder, tmp_path):
+    bpy.context.window.scene = scene    # which has no strips
     retiming.reverse(sprites_of(scene)[1])
     edit = bpy.data.scenes.new("Edit")
     edit.render.resolution_x, edit.render.resolution_y = results.WIDTH, results.HEIGHT
@@ -140,18 +173,38 @@ def test_the_module_runs_as_a_command(folder, tmp_path):
     assert done.returncode == 0 and done.stderr == "" and str(tmp_path / "x.blend") in done.stdout
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
-def test_an_interrupted_render_keeps_whole_pictures_and_says_so(folder, tmp_path):
+def test_a_range_beyond_the_scene_is_rendered_with_a_warning(folder, tmp_path, capfd):
     blend = str(tmp_path / "clip.blend")
     command.main(["import", str(folder), "--blend", blend])
-    arguments = [sys.executable, "-m", "toondecompose_blender.command", "render", blend, "--out", str(tmp_path / "out"),
-                 "--frames", "1:5000"]
+    assert command.main(["render", blend, "--out", str(tmp_path / "out"), "--frames", "6:7"]) == 0
+    assert "Warning: scene 'clip' has the frames 1 to 6 only." in capfd.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0006.png", "0007.png"]
+
+
+def interrupted(folder, tmp_path, *options):
+    """Exit code, last words and files of a render that got Ctrl-C after its first frame."""
+    blend = str(tmp_path / "clip.blend")
+    command.main(["import", str(folder), "--blend", blend])
+    bpy.data.scenes["clip"].frame_end = 5000
+    bpy.ops.wm.save_mainfile()
+    arguments = [sys.executable, "-m", "toondecompose_blender.command", "render", blend, "--out", str(tmp_path / "out"), *options]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           cwd=Path(command.__file__).parents[1]) as process:
         # Blender may say a word of its own when it starts.
         assert any("Rendering frame 1 " in line for line in process.stdout)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
-    assert process.returncode == 130 and error.startswith("Stopped;")
-    pictures = sorted((tmp_path / "out").iterdir())
+    return process.returncode, error, sorted((tmp_path / "out").iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_an_interrupted_movie_leaves_no_file_and_says_so(folder, tmp_path):
+    code, error, files = interrupted(folder, tmp_path, "--format", "ffv1")
+    assert code == 130 and error.startswith("Stopped; no movie was written") and files == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
+def test_an_interrupted_render_keeps_whole_pictures_and_says_so(folder, tmp_path):
+    code, error, pictures = interrupted(folder, tmp_path)
+    assert code == 130 and error.startswith("Stopped;")
     assert 1 <= len(pictures) < 5000 and results.read_png(pictures[-1]).shape == (results.HEIGHT, results.WIDTH, 4)

@@ -25,6 +25,8 @@ class TOON_OT_render(ReasonedOperator, bpy.types.Operator):
         path = context.scene.render.filepath
         if not sprites_of(context.scene):
             return "No sprites in this scene"
+        if context.scene.camera is None:
+            return "Add a camera"
         return "Choose an output folder" if not path or (path.startswith("//") and not bpy.data.filepath) else ""
 
     def invoke(self, context, _event):
@@ -35,14 +37,22 @@ class TOON_OT_render(ReasonedOperator, bpy.types.Operator):
 
     def _run(self, context, how: str):
         scene, settings = context.scene, context.scene.toondecompose
-        sound = settings.output == "MOVIE" and strips.set_clip_sound(
-            scene, bpy.path.abspath(scene.get("toondecompose_source", "")), scene.get("toondecompose_first_frame", 1), settings.use_sound)
+        kind = settings.output.lower()
+        sound = kind in output.MOVIES and strips.keep_clip_sound(scene, settings.use_sound)
         try:
-            output.set_output(scene, settings.output.lower(), sound=bool(sound))
+            output.set_output(scene, kind, sound=sound)
         except ToonError as error:
             return report_error(self, error)
-        rendering.sharpen_until_rendered()
-        return bpy.ops.render.render(how, animation=True)
+        end = rendering.watch_render(scene)
+        try:
+            state = bpy.ops.render.render(how, animation=True)
+        except RuntimeError as cause:
+            end()
+            self.report({"ERROR"}, str(cause).strip().removeprefix("Error: "))
+            return {"CANCELLED"}
+        if "CANCELLED" in state:
+            end()
+        return state
 
 
 register, unregister = class_registration(TOON_OT_render)

@@ -14,7 +14,7 @@ from . import baking, drawings, placement, stacking, stage
 from . import blending as mixing
 from .loading import Result, Source, load_result
 from .planes import new_plane
-from .sprites import JOB_ID, SPRITE_ID
+from .sprites import FIRST_FRAME, JOB_ID, SOURCE, SPRITE_ID
 from .timing import add_source_frame
 
 __all__ = ["Imported", "import_result"]
@@ -54,7 +54,7 @@ def _build(result: Result, *, bake: str, blending: str, name: str) -> Imported:
     collection = bpy.data.collections.new(scene.name)
     collection[JOB_ID] = result.folder.name
     clip = result.decomposition.clip
-    scene["toondecompose_source"], scene["toondecompose_first_frame"] = clip.source, clip.first_frame
+    scene[SOURCE], scene[FIRST_FRAME] = clip.source, clip.first_frame
     scene.collection.children.link(collection)
     warnings: list[str] = []
     objects = [_sprite_object(source, scene, bake, warnings) for source in result.sources]

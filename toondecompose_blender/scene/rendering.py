@@ -15,9 +15,10 @@ from ..protocol import SceneError
 from . import versions
 from .output import MOVIES, set_output, use_sprite_layers
 
-__all__ = ["ENGINES", "Pictures", "render_pictures", "sharp_textures", "sharpen_until_rendered", "engine_of", "scene_to_render"]
+__all__ = ["ENGINES", "Pictures", "render_pictures", "sharp_textures", "watch_render", "engine_of", "scene_to_render"]
 
 ENGINES = ("cycles", "eevee")
+_UNFINISHED = "unfinished-"
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ def engine_of(name: str) -> str:
 
 
 def render_pictures(scene, pictures: Pictures, *, rendered: Callable[[int], bool]) -> list[Path]:
-    """Render and return the files; `rendered` is told each frame, and False from it stops pictures after that frame.
+    """Render and return the files; `rendered` is told each frame, and False from it stops after that frame.
 
-    The scene's settings are as before afterwards.  Raises `SceneError` (scene.folder, scene.render).
+    Pictures made until then stay; a movie is complete or not there.  The scene's settings are as before afterwards.
+    Raises `SceneError` (scene.folder, scene.render).
     """
     try:
         pictures.folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +66,7 @@ def render_pictures(scene, pictures: Pictures, *, rendered: Callable[[int], bool
         set_output(scene, pictures.kind, depth=pictures.depth, alpha=pictures.alpha, sound=pictures.sound)
         scene.frame_start, scene.frame_end = pictures.first, pictures.last
         if pictures.kind in MOVIES:
-            return [_render_movie(scene, pictures, rendered)]
+            return _render_movie(scene, pictures, rendered)
         scene.render.filepath = str(pictures.folder.absolute() / "####")
         files = []
         for frame in range(pictures.first, pictures.last + 1):
@@ -77,19 +79,46 @@ def render_pictures(scene, pictures: Pictures, *, rendered: Callable[[int], bool
         return files
 
 
-def sharpen_until_rendered() -> None:
-    """`sharp_textures` for a render that runs on its own, from now until it is done or cancelled."""
+def watch_render(scene) -> Callable[[], None]:
+    """For a render that runs on its own: `sharp_textures` and a movie that is complete or not there, until it is done or cancelled.
+
+    Returns what ends the watch for a render that did not begin.
+    """
     stack = contextlib.ExitStack()
     stack.enter_context(sharp_textures())
+    keep = _unfinished_movie(scene, stack) if scene.render.is_movie_format else None
     handlers = bpy.app.handlers
 
-    def restore(*_) -> None:
+    def end(*_) -> None:
         for ends in (handlers.render_complete, handlers.render_cancel):
-            if restore in ends:
-                ends.remove(restore)
+            for watcher in (complete, end):
+                if watcher in ends:
+                    ends.remove(watcher)
         stack.close()
-    handlers.render_complete.append(restore)
-    handlers.render_cancel.append(restore)
+
+    def complete(*_) -> None:
+        if keep is not None:
+            keep()
+        end()
+    handlers.render_complete.append(complete)
+    handlers.render_cancel.append(end)
+    return end
+
+
+def _unfinished_movie(scene, stack: contextlib.ExitStack) -> Callable[[], None]:
+    """Give the scene's movie another name; returns what gives the file its own, without which it goes when `stack` ends."""
+    name, render = scene.name, scene.render
+    path = Path(bpy.path.abspath(render.frame_path()))
+    unfinished = path.with_name(_UNFINISHED + path.name)
+    before = render.filepath, render.use_file_extension
+    render.filepath, render.use_file_extension = str(unfinished), False
+
+    def restore() -> None:
+        unfinished.unlink(missing_ok=True)
+        if name in bpy.data.scenes:
+            bpy.data.scenes[name].render.filepath, bpy.data.scenes[name].render.use_file_extension = before
+    stack.callback(restore)
+    return lambda: unfinished.replace(path)
 
 
 @contextlib.contextmanager
@@ -104,24 +133,27 @@ def sharp_textures() -> Iterator[None]:
         system.anisotropic_filter = before
 
 
-def _render_movie(scene, pictures: Pictures, rendered: Callable[[int], bool]) -> Path:
-    """One movie, under another name until it is complete."""
+def _render_movie(scene, pictures: Pictures, rendered: Callable[[int], bool]) -> list[Path]:
+    """One movie, under another name until it is complete; none if it was stopped."""
     render = scene.render
     path = pictures.folder.absolute() / f"{pictures.first:04d}-{pictures.last:04d}{MOVIES[pictures.kind]}"
-    unfinished = path.with_stem(f"unfinished-{path.stem}")
+    unfinished = path.with_name(_UNFINISHED + path.name)
     render.use_file_extension = False
     render.filepath = str(unfinished)
+    stopped: list[int] = []
 
     def tell(*_) -> None:
-        rendered(scene.frame_current)
+        if not rendered(scene.frame_current):
+            stopped.append(scene.frame_current)
+            # Blender's loop over the frames counts with the scene's own: it ends after the last one.
+            scene.frame_current = pictures.last
     bpy.app.handlers.render_write.append(tell)
     try:
         _render(scene, unfinished)
-        unfinished.replace(path)
+        return [] if stopped else [unfinished.replace(path)]
     finally:
         bpy.app.handlers.render_write.remove(tell)
         unfinished.unlink(missing_ok=True)
-    return path
 
 
 def _render(scene, path: Path) -> None:

@@ -4,10 +4,13 @@ It must not know what sprites are made of."""
 
 from __future__ import annotations
 
-__all__ = ["SPRITE_ID", "JOB_ID", "is_sprite", "sprites_of", "stacked", "collection_of"]
+__all__ = ["SPRITE_ID", "JOB_ID", "SOURCE", "FIRST_FRAME", "is_sprite", "sprites_of", "stacked", "collection_of"]
 
 SPRITE_ID, JOB_ID = "toondecompose_sprite", "toondecompose_job"
 """Marks on an object: the sprite's id in its result; on a collection: the job, which is the name of the result's folder."""
+
+SOURCE, FIRST_FRAME = "toondecompose_source", "toondecompose_first_frame"
+"""Marks on a scene: the clip that its sprites were made of, and the number of its first frame there."""
 
 
 def is_sprite(candidate) -> bool:

@@ -9,9 +9,9 @@ import bpy
 from ..protocol import SceneError
 from . import versions
 from .blending import blending_of
-from .sprites import JOB_ID, sprites_of
+from .sprites import FIRST_FRAME, JOB_ID, SOURCE, sprites_of
 
-__all__ = ["add_scene_strip", "scene_of_job", "set_clip_sound"]
+__all__ = ["add_scene_strip", "scene_of_job", "keep_clip_sound", "set_clip_sound"]
 
 _SOUND, _DISPLAY = "Clip Sound", "Display Values"
 _PIECES = 64
@@ -40,6 +40,11 @@ def add_scene_strip(edit_scene, source_strip, sprite_scene):
     if blending_of(sprite_scene) == "display":
         _keep_display_values(edit_scene, strip)
     return strip
+
+
+def keep_clip_sound(scene, on: bool) -> bool:
+    """`set_clip_sound` with the clip that the scene's sprites were made of."""
+    return set_clip_sound(scene, bpy.path.abspath(scene.get(SOURCE, "")), scene.get(FIRST_FRAME, 1), on)
 
 
 def set_clip_sound(scene, path: str, first_frame: int, on: bool) -> bool:
