@@ -8,9 +8,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import quality, stages
+from . import panel, quality, scene, stages
 
-DEFAULT_CLIPS = Path(__file__).resolve().parents[2] / "shared/clips"
+ROOT = Path(__file__).resolve().parents[1]
+DEFAULT_CLIPS = ROOT.parent / "shared/clips"
 
 
 def main() -> int:
@@ -27,9 +28,22 @@ def main() -> int:
     topic.add_argument("--sprites", default="2")
     topic.add_argument("--size", type=int)
     topic.set_defaults(run=lambda options: stages.measure(options.clip, sprites=options.sprites, lines=options.size))
+    topic = topics.add_parser("scene", help="Blender's speed, and how near its renders come to the engine's recomposition")
+    topic.add_argument("results", type=Path, nargs="*", metavar="RESULT", help="default: of the demo clip and three clips, made now")
+    topic.add_argument("--blender", type=Path, nargs="+", default=[ROOT / ".venv/bin/python"], metavar="PYTHON",
+                       help="interpreters that have bpy (default: .venv)")
+    topic.add_argument("--frames", type=int, default=4, help="frames to render and compare each time (default: %(default)s)")
+    topic.add_argument("--clips", type=Path, dest="folder", default=DEFAULT_CLIPS, help="folder of clips (default: shared/clips)")
+    topic.set_defaults(run=lambda options: scene.measure([path.resolve() for path in options.results], blenders=options.blender,
+                                                         frames=options.frames, clips=options.folder))
+    topic = topics.add_parser("panel", help="what an artist waits for: polls, the first progress, Cancel, the end of Blender")
+    topic.add_argument("--blender", type=Path, default=ROOT / ".venv/bin/python", metavar="PYTHON", help="an interpreter that has bpy")
+    topic.add_argument("--rounds", type=int, default=20, help="starts and cancels (default: %(default)s)")
+    topic.set_defaults(run=lambda options: panel.measure(blender=options.blender, rounds=options.rounds))
     options = parser.parse_args()
-    if not Path(options.clips if hasattr(options, "clips") else options.clip).exists():
-        print(f"There is nothing at {options.clips if hasattr(options, 'clips') else options.clip}.", file=sys.stderr)
+    needed = getattr(options, "clips", None) or getattr(options, "clip", None)
+    if needed is not None and not needed.exists():
+        print(f"There is nothing at {needed}.", file=sys.stderr)
         return 1
     options.run(options)
     return 0

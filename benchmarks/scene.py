@@ -1,83 +1,99 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""python -m benchmarks.scene RESULT: how fast Blender imports, plays and renders a result, on the interpreter that has bpy.
-It knows the extension's scene functions only, not the engine."""
+"""How fast Blender imports, plays and renders sprites, and how near its renders come to the engine's recomposition.
+Runs in the engine's environment; Blender is another interpreter, given by its path."""
 
 from __future__ import annotations
 
-import argparse
+import json
+import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
-import bpy
+import cv2
+import numpy as np
 
-from toondecompose_blender.scene.importing import import_result
-from toondecompose_blender.scene.rendering import ENGINES, Pictures, engine_of, render_pictures
-from toondecompose_blender.scene.strips import add_scene_strip
-from toondecompose_blender.scene.versions import strips_of
+from toondecompose_blender.engine.recompose import Recomposer
+from toondecompose_blender.protocol import read_result
 
+from .machine import keep as keep_figures
+from .scene_results import crowd, tilting
 
-def measure(result: Path, *, frames: int, engines: list[str]) -> dict[str, str]:
-    """Figures by name: seconds to import, ms a sprite for a frame change, frames a second rendered, kB of .blend a 1000 frames."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    seconds, imported = _timed(lambda: import_result(result))
-    scene = bpy.data.scenes[imported.scene]
-    bpy.context.window.scene = scene
-    count, last = len(imported.sprites), scene.frame_end
-    figures = {"size": f"{scene.render.resolution_x}x{scene.render.resolution_y}, {count} sprites, {last} frames",
-               "import": f"{seconds:.2f} s"}
-    seconds, _ = _timed(lambda: [scene.frame_set(frame) for frame in range(1, last + 1)])
-    figures["frame change"] = f"{1000 * seconds / last / count:.2f} ms a sprite"
-    with tempfile.TemporaryDirectory() as folder:
-        for engine in engines:
-            scene.render.engine = engine_of(engine)
-            figures[engine] = _speed(scene, Path(folder), frames)
-        figures["sequencer"] = _speed(_edit(scene), Path(folder), frames)
-        blend = Path(folder, "scene.blend")
-        bpy.ops.wm.save_as_mainfile(filepath=str(blend))
-        figures[".blend"] = f"{blend.stat().st_size / 1000 * 1000 / last:.0f} kB a 1000 frames"
-    return figures
+ROOT = Path(__file__).resolve().parents[1]
+GOALS = {"cycles": 75.0, "eevee": 70.0}        # dB at 16 bit, for results of real clips
+TILTING_GOAL = 77.0                             # dB in Cycles, 78 and 1,000 frames of strong perspective
+SPEED_GOALS = {"import_seconds": 2.0, "frame_set_ms_per_sprite": 10.0}
+DEMO, CLIPS = "demo", {"mg_rocket_720p": 2, "cel_drake_castle": 2, "mg_summer_portrait": 4}
 
 
-def _speed(scene, folder: Path, frames: int) -> str:
-    """Frames a second, the first left out: it compiles shaders and loads pictures."""
-    render_pictures(scene, Pictures(folder, 1, 1), rendered=lambda frame: True)
-    seconds, _ = _timed(lambda: render_pictures(scene, Pictures(folder, 2, 1 + frames), rendered=lambda frame: True))
-    return f"{frames / seconds:.2f} frames a second"
+def measure(results: list[Path], *, blenders: list[Path], frames: int, clips: Path) -> None:
+    """Print speed and fidelity for each Blender; keep them as benchmarks/results/scene_<version>.json.
+
+    Without `results`, the demo clip and those of `CLIPS` that lie in `clips` are decomposed first.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        results = results or list(_decomposed(clips, folder))
+        drawn = [(tilting(folder / f"tilting_{count}", count), {"cycles": TILTING_GOAL}) for count in (78, 1000)]
+        crowded = crowd(folder / "crowd", sprites=4, frames=240)
+        for blender in blenders:
+            speed = _in_blender(blender, "speed", folder, result=str(crowded), rendered=frames)
+            _print_speed(speed)
+            fidelity = [_fidelity(blender, result, folder, frames, goals) for result, goals in [*((r, GOALS) for r in results), *drawn]]
+            version = speed.pop("blender").split()[0]
+            print(f"kept in {keep_figures(f'scene_{version}', {'blender': version, 'speed': speed, 'fidelity': fidelity})}", flush=True)
 
 
-def _edit(scene):
-    """An edit with the sprites over a plain strip."""
-    edit = bpy.data.scenes.new("Edit")
-    edit.view_settings.view_transform = "Standard"
-    edit.render.resolution_x, edit.render.resolution_y = scene.render.resolution_x, scene.render.resolution_y
-    strips = strips_of(edit.sequence_editor_create())
-    length = {"length": scene.frame_end} if bpy.app.version >= (5, 0, 0) else {"frame_end": scene.frame_end + 1}
-    plain = strips.new_effect(name="Clip", type="COLOR", channel=1, frame_start=1, **length)
-    add_scene_strip(edit, plain, scene)
-    return edit
+def _decomposed(clips: Path, folder: Path) -> Iterator[Path]:
+    engine = [sys.executable, "-m", "toondecompose_blender.engine"]
+    subprocess.run([*engine, "demo-clip", str(folder / "demo_clip")], check=True, stdout=subprocess.DEVNULL)
+    there = {name: (clips / name, count) for name, count in CLIPS.items() if (clips / name).is_dir()}
+    for name, (clip, count) in {DEMO: (folder / "demo_clip" / "frames", 2), **there}.items():
+        out = folder / name
+        subprocess.run([*engine, "decompose", str(clip), "--sprites", str(count), "--out", str(out)], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        yield out
 
 
-def _timed(work: Callable):
-    start = time.perf_counter()
-    value = work()
-    return time.perf_counter() - start, value
+def _in_blender(blender: Path, task: str, folder: Path, **request) -> dict:
+    """Run a task of `scene_blender` in a Blender of its own; its figures."""
+    answer = folder / "answer.json"
+    words = [str(blender), "-m", "benchmarks.scene_blender", task, json.dumps({**request, "answer": str(answer)})]
+    done = subprocess.run(words, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise SystemExit(f"{blender} could not do {task}:\n{done.stderr}")
+    return json.loads(answer.read_text(encoding="utf-8"))
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="benchmarks.scene", description="Measure import, playback and rendering in Blender.")
-    parser.add_argument("result", type=Path, metavar="RESULT")
-    parser.add_argument("--frames", type=int, default=5, help="frames to render with each engine (default: %(default)s)")
-    parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
-    options = parser.parse_args()
-    figures = measure(options.result, frames=options.frames, engines=options.engines)
-    print(f"Blender {bpy.app.version_string}")
+def _fidelity(blender: Path, result: Path, folder: Path, count: int, goals: dict[str, float]) -> dict:
+    """Worst decibels of `count` frames, spread over the clip, against the engine's recomposition before it is rounded."""
+    decomposition = read_result(result)
+    frames = sorted({int(t) for t in np.linspace(1, decomposition.clip.frames, count)})
+    recomposer, clip = Recomposer(result, decomposition), decomposition.clip
+    with tempfile.TemporaryDirectory(dir=folder) as out:
+        seconds = _in_blender(blender, "render", folder, result=str(result), out=out, frames=frames)
+        decibels = {engine: [_decibel(Path(out, engine, f"{frame:04d}.png"), recomposer.exact(frame - 1)) for frame in frames]
+                    for engine in GOALS}
+    words = [f"{engine} {min(values):.1f} dB" + (_judged(min(values) >= goals[engine], f"{goals[engine]:g} dB") if engine in goals else "")
+             for engine, values in decibels.items()]
+    print(f"{result.name:<22}{clip.width}x{clip.height}, worst of {len(frames)} frames: {', '.join(words)}", flush=True)
+    return {"result": result.name, "size": [clip.width, clip.height], "frames": frames, "decibels": decibels,
+            "seconds": {engine: round(seconds[engine], 1) for engine in GOALS}}
+
+
+def _decibel(file: Path, reference: np.ndarray) -> float:
+    picture = cv2.imread(str(file), cv2.IMREAD_UNCHANGED)[..., 2::-1] / 65535
+    return round(float(-10 * np.log10(np.mean((picture - reference.astype(np.float64)) ** 2))), 2)
+
+
+def _print_speed(figures: dict) -> None:
+    print(f"Blender {figures['blender']}: {figures['sprites']} sprites, {figures['frames']} frames, 1280x720")
     for name, value in figures.items():
-        print(f"{name:<14}{value}")
-    return 0
+        if isinstance(value, float):
+            goal = SPEED_GOALS.get(name)
+            print(f"  {name.replace('_', ' '):<40}{value:10.2f}{_judged(value <= goal, f'{goal:g}') if goal else ''}", flush=True)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _judged(met: bool, goal: str) -> str:
+    return f" (goal {goal}: {'met' if met else 'missed'})"
