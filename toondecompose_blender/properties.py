@@ -14,7 +14,7 @@ from .scene.versions import annotation_type, is_annotation, path_options, sequen
 
 __all__ = [
     "CharacterSettings", "Settings", "JobStatus", "FindingStatus", "Status", "SOURCE_ICONS", "BUSY",
-    "spec_options", "active_strip", "shown_frames", "works_on_strip", "refusal", "hint_refusal",
+    "spec_options", "character_switches", "active_strip", "shown_frames", "works_on_strip", "refusal", "hint_refusal",
     "character_refusal", "register", "unregister",
 ]
 
@@ -67,7 +67,21 @@ class CharacterSettings(bpy.types.PropertyGroup):
     sheet: StringProperty(name="Sheet", subtype="DIR_PATH", options=path_options(), description="Folder with the character's drawn views")
     method: EnumProperty(name="Method", items=METHODS, description="How the views become drawings")
     weights: StringProperty(name="Weights", subtype="DIR_PATH", options=path_options(), description="Folder with the published checkpoints")
-    size: EnumProperty(name="Size", items=SHEET_SIZES, default="512", description="Size of a drawing")
+    size: EnumProperty(name="Size", items=SHEET_SIZES, default="512", description="Size at which the networks draw; larger frames follow")
+    background: StringProperty(name="Background", subtype="FILE_PATH", options=path_options(),
+                               description="A picture or movie that becomes a sprite behind the character; none if empty")
+    lines: BoolProperty(name="Contour Lines", default=True,
+                        description="Draw the sheet's contour lines along the silhouette; without them every place keeps one color")
+    symmetry: BoolProperty(name="Symmetry", default=True, description="Fill what no view shows from the character's other side")
+    steady_crop: BoolProperty(name="Steady Scale", default=True, description="One crop for the shot instead of one for each frame")
+    previous: IntProperty(name="Previous Drawings", min=0, max=8, description="Feed so many drawings before back as views")
+    guide: BoolProperty(name="Guide by Transfer", description="Add the color transfer of each frame as a view")
+    published: BoolProperty(name="As Published", description="The published arithmetic, without any of the improvements")
+    smoothing: FloatProperty(name="Smoothing", min=0, max=1, subtype="FACTOR", description="Mix equal places of neighboring frames")
+    despeckle: BoolProperty(name="Despeckle", default=True, description="Remove specks and pinholes from the matte")
+    hard_matte: BoolProperty(name="Hard Matte", description="Make alpha 0 or 1")
+    threshold: IntProperty(name="Threshold", default=128, min=0, max=254, description="A hard matte covers where alpha, of 255, is larger")
+    erosion: IntProperty(name="Erosion", min=0, max=64, subtype="PIXEL", description="Draw the hard matte in by so many pixels")
     frame_start: IntProperty(name="Start", default=1, description="First frame to draw")
     frame_end: IntProperty(name="End", default=60, description="Last frame to draw")
 
@@ -107,6 +121,21 @@ def spec_options(settings: Settings) -> dict:
         "motion": settings.motion.lower().replace("_", "-"),
         "blending": settings.blending.lower(),
     }
+
+
+def character_switches(settings: CharacterSettings) -> tuple[str, ...]:
+    """What the sidebar switches about a drawing, in the engine's words."""
+    plain = [] if settings.despeckle else ["--no-despeckle"]
+    if settings.smoothing:
+        plain += ["--smoothing", f"{settings.smoothing:.3f}"]
+    if settings.hard_matte:
+        plain += ["--threshold", str(settings.threshold), "--erosion", str(settings.erosion)]
+    if settings.method == "TRANSFER":
+        return (*plain, *(word for word, on in (("--no-lines", settings.lines), ("--no-symmetry", settings.symmetry)) if not on))
+    if settings.previous:
+        plain += ["--previous", str(settings.previous)]
+    return (*plain, *(word for word, on in (("--tight-crop", not settings.steady_crop), ("--guide", settings.guide),
+                                            ("--published", settings.published)) if on))
 
 
 def _active_row(_status) -> int:

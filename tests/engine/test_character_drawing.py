@@ -3,22 +3,26 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 
 import cv2
 import numpy as np
 import pytest
 
+from toondecompose_blender.engine.character.arguments import add_draw_arguments, draw_options
 from toondecompose_blender.engine.character.drawing import Options, draw_character
-from toondecompose_blender.engine.character.finishing import despeckled, enlarged, thresholded
+from toondecompose_blender.engine.character.finishing import despeckled, enlarged, straight_color, thresholded
 from toondecompose_blender.engine.character.holes import push_pull
 from toondecompose_blender.engine.character.sheet import View, cut_out, read_sheet
 from toondecompose_blender.engine.character.smoothing import smoothed
 from toondecompose_blender.engine.character.transfer import Painter
 from toondecompose_blender.engine.character.udp import pose_files, read_pose, write_exr, write_pose
+from toondecompose_blender.engine.cli import main
+from toondecompose_blender.engine.movie import MovieWriter
 from toondecompose_blender.engine.pictures import read_picture, write_picture
 from toondecompose_blender.engine.report import Silent
-from toondecompose_blender.protocol import CharacterError, SettingsError, read_result
+from toondecompose_blender.protocol import CharacterError, ClipError, SettingsError, read_result
 
 SIZE = 96
 INK = np.array([20, 15, 25])
@@ -357,6 +361,56 @@ def test_push_pull_keeps_what_is_known_and_fills_the_rest_from_it():
     filled = push_pull(picture, known)
     assert np.array_equal(filled[known], picture[known])
     assert filled[0, 0, 0] > 150 and filled[32, 49, 2] > 75 and (filled.sum(-1) > 90).all()
+
+
+@pytest.mark.parametrize("change", [{"smoothing": 2}, {"threshold": 300}, {"erosion": 2}, {"previous": -1}])
+def test_options_that_cannot_work_are_refused(change):
+    with pytest.raises(SettingsError) as refusal:
+        Options(**change)
+    assert refusal.value.code == f"settings.{next(iter(change))}" and refusal.value.remedy
+
+
+def test_the_command_line_switches_what_options_switch(folders):
+    parser = argparse.ArgumentParser()
+    add_draw_arguments(parser)
+    plain = ["--sheet", "s", "--poses", "p"]
+    assert draw_options(parser.parse_args(plain)) == Options()
+    words = ["--no-lines", "--no-symmetry", "--published", "--tight-crop", "--previous", "2", "--guide", "--smoothing", ".5",
+             "--no-despeckle", "--threshold", "9", "--erosion", "3"]
+    assert draw_options(parser.parse_args([*plain, *words])) == Options(
+        lines=False, symmetry=False, published=True, steady_crop=False, previous=2, guide=True, smoothing=.5, despeckle=False, threshold=9,
+        erosion=3)
+    where = [str(folders / name) for name in ("sheet", "poses", "out")]
+    command = ["draw", "--sheet", where[0], "--poses", where[1], "--out", where[2], "--device", "cpu"]
+    assert main([*command, "--no-lines", "--fps", "12", "--threshold", "128"]) == 0
+    result = read_result(folders / "out")
+    drawn = read_picture(folders / "out" / result.sprites[0].drawings[0])
+    assert result.clip.fps == 12 and set(np.unique(drawn[..., 3])) == {0, 255}
+    assert main([*command, "--threshold", "999"]) == 1
+
+
+def test_a_movie_becomes_a_background_that_holds_its_last_frame(folders):
+    with MovieWriter(folders / "sky.mp4", 128, 128, fps=24) as movie:
+        for level in (40, 200):
+            movie.write(np.full((128, 128, 3), level, np.uint8))
+    result = draw_character(folders / "sheet", folders / "poses", folders / "out", background=folders / "sky.mp4")
+    assert result.sprites[0].exposure == (1, 2, 2, 2)
+    shades = [read_picture(folders / "out" / name)[..., :3].mean() for name in result.sprites[0].drawings]
+    assert abs(shades[0] - 40) < 4 and abs(shades[1] - 200) < 4
+
+
+def test_an_unreadable_background_is_refused_before_anything_is_drawn(folders):
+    (folders / "sky.mp4").write_bytes(b"no movie")
+    with pytest.raises(ClipError):
+        draw_character(folders / "sheet", folders / "poses", folders / "out", background=folders / "sky.mp4")
+    assert not (folders / "out").exists()
+
+
+def test_color_is_made_straight_without_a_dark_fringe():
+    alpha = np.zeros((12, 12, 1))
+    alpha[:, 5:], alpha[:, 4] = 1, 0.3
+    color = straight_color(np.dstack([alpha * (0.8, 0.5, 0.2), alpha]))
+    assert np.abs(color - (0.8, 0.5, 0.2)).max() < 1e-6  # also beyond the outline
 
 
 def test_options_switch_what_they_name(folders):

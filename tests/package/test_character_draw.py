@@ -7,11 +7,14 @@ import time
 from pathlib import Path
 
 import bpy
+import numpy as np
 import pytest
 
 import toondecompose_blender
-from tests.blender import toon_rig
+from tests.blender import results, toon_rig
+from toondecompose_blender.jobs.spec import engine_arguments, read_spec
 from toondecompose_blender.operators import session as module
+from toondecompose_blender.properties import character_switches
 from toondecompose_blender.scene.character import render_view_pose
 from toondecompose_blender.scene.sprites import sprites_of
 
@@ -42,6 +45,64 @@ def test_the_button_is_grey_with_a_reason_until_all_is_chosen(rig, tmp_path):
         for name, value in change.items():
             setattr(settings, name, value)
     assert bpy.ops.toon.character_draw.poll()
+
+
+def picture(alpha: int = 0, size: int = 40, *, noise: bool = False) -> np.ndarray:
+    """A square of color on a background of that alpha, flat or noisy."""
+    rgba = np.full((size, size, 4), (240, 240, 240, alpha), np.uint8)
+    if noise:
+        rgba[..., :3] = np.random.default_rng(0).integers(0, 256, (size, size, 3))
+    rgba[10:30, 10:30] = (200, 40, 40, 255)
+    return rgba
+
+
+@pytest.mark.parametrize(("pictures", "reason"), [
+    ([], "no pictures"), ([picture()], "holds 1 usable view"),
+    ([picture(), picture(255, noise=True)], "neither alpha nor a flat background"),
+    ([picture(), picture(size=48)], "differ in size"), ([picture(), 0 * picture()], "does not show the character")])
+def test_sheets_that_cannot_work_are_refused_before_a_pose_is_rendered(rig, tmp_path, pictures, reason):
+    settings, sheet = bpy.context.scene.toondecompose.character, tmp_path / "sheet"
+    sheet.mkdir()
+    for number, pixels in enumerate(pictures):
+        results.write_png(sheet / f"{number}.png", pixels)
+    settings.armature, settings.sheet = rig.armature, str(sheet)
+    with pytest.raises(RuntimeError, match=reason):
+        bpy.ops.toon.character_draw()
+    assert not module.current().queue.jobs and not list((tmp_path / "home").rglob("*.npz"))
+
+
+def test_weights_that_are_not_there_and_a_rig_without_meshes_are_refused_at_once(rig, tmp_path):
+    settings, sheet = bpy.context.scene.toondecompose.character, tmp_path / "sheet"
+    sheet.mkdir()
+    for number in range(2):
+        results.write_png(sheet / f"{number}.png", picture(255 * number))  # one cut out, one on a flat background
+    settings.armature, settings.sheet, settings.method, settings.weights = rig.armature, str(sheet), "CONR", str(tmp_path)
+    with pytest.raises(RuntimeError, match="lacks udpparsernet.pth"):
+        bpy.ops.toon.character_draw()
+    settings.method = "TRANSFER"
+    for mesh in rig.meshes:
+        mesh.hide_render = True
+    with pytest.raises(RuntimeError, match="moves no meshes"):
+        bpy.ops.toon.character_draw()
+    assert not module.current().queue.jobs
+
+
+def test_the_switches_of_the_sidebar_reach_the_engine(rig, tmp_path):
+    settings, sheet = bpy.context.scene.toondecompose.character, tmp_path / "sheet"
+    sheet.mkdir()
+    for number in range(2):
+        results.write_png(sheet / f"{number}.png", picture())
+    assert character_switches(settings) == ()
+    settings.armature, settings.sheet, settings.background, settings.frame_end = rig.armature, str(sheet), str(sheet / "0.png"), 1
+    settings.smoothing, settings.despeckle, settings.hard_matte, settings.threshold, settings.erosion = 0.25, False, True, 99, 2
+    settings.lines = settings.symmetry = False
+    bpy.ops.toon.character_draw()
+    spec = read_spec(next(iter(module.current().queue.jobs.values())).folder)
+    assert spec.background == settings.background
+    assert spec.switches == ("--no-despeckle", "--smoothing", "0.250", "--threshold", "99", "--erosion", "2", "--no-lines", "--no-symmetry")
+    assert engine_arguments(spec, "/out")[-10:] == [*spec.switches, "--json"]
+    settings.method, settings.steady_crop, settings.guide, settings.previous, settings.published = "CONR", False, True, 2, True
+    assert character_switches(settings)[-5:] == ("--previous", "2", "--tight-crop", "--guide", "--published")
 
 
 def test_a_rig_and_its_sheet_become_a_sprite(rig, tmp_path):

@@ -11,9 +11,10 @@ import bpy
 
 from ..jobs.queue import Job
 from ..jobs.spec import JobSpec, Origin
-from ..properties import character_refusal
+from ..properties import character_refusal, character_switches
 from ..protocol import ToonError
 from ..scene.character import character_meshes, render_poses
+from ..scene.character_sheet import check_sheet, check_weights
 from . import session
 from .character import frame_size, rest_of
 from .decompose import refuse_without_engine
@@ -48,8 +49,12 @@ def start(context) -> Job:
     refuse_without_engine()
     character_meshes(scene, settings.armature)
     sheet = bpy.path.abspath(settings.sheet)
+    weights = bpy.path.abspath(settings.weights) if settings.method == "CONR" else ""
+    check_sheet(sheet)
+    if weights:
+        check_weights(weights)
     spec = JobSpec(clip=sheet, name=settings.armature.name, sheet=sheet, method=settings.method.lower(), size=int(settings.size),
-                   weights=bpy.path.abspath(settings.weights) if settings.method == "CONR" else "",
+                   weights=weights, background=bpy.path.abspath(settings.background), switches=character_switches(settings),
                    device=scene.toondecompose.device.lower(), origin=Origin(bpy.data.filepath, scene.name))
     return session.current().queue.submit(spec, prepare=lambda folder: replace(spec, clip=str(_poses(context, settings, folder))))
 

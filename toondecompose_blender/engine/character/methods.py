@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ...protocol import SettingsError
 from ..pictures import straight
 from .cropping import Crop, cut, cut_pose, put_back, tight_crop
 from .finishing import despeckled, enlarged, straight_color, thresholded
@@ -19,6 +20,8 @@ from .sheet import View
 from .transfer import Painted, Painter
 
 __all__ = ["Options", "TransferMethod", "NetworkMethod", "detected_views", "cut_multiplied", "occupancy"]
+
+MOST_PREVIOUS, MOST_EROSION = 8, 64
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Options:
     `steady_crop` keeps one square for the shot, `previous` feeds so many drawn frames back as views, `guide` the transfer (networks).
     `smoothing` 0..1 mixes equal places of neighboring frames; `despeckle` removes specks from the matte.
     `threshold` 0..255 and `erosion` px make a hard, drawn-in matte; None keeps it soft.
+    Raises `SettingsError`: settings.smoothing, settings.previous, settings.threshold, settings.erosion.
     """
     lines: bool = True
     symmetry: bool = True
@@ -40,6 +44,14 @@ class Options:
     despeckle: bool = True
     threshold: int | None = None
     erosion: int = 0
+
+    def __post_init__(self):
+        for name, low, high in (("smoothing", 0, 1), ("previous", 0, MOST_PREVIOUS), ("threshold", 0, 254), ("erosion", 0, MOST_EROSION)):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise SettingsError(f"settings.{name}", f"{name.capitalize()} cannot be {value}.", f"Choose {low} to {high}.")
+        if self.erosion and self.threshold is None:
+            raise SettingsError("settings.erosion", "Only a hard matte can be drawn in.", "Choose a threshold too, 128 for example.")
 
 
 def occupancy(pose: np.ndarray) -> np.ndarray:
