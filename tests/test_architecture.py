@@ -23,10 +23,11 @@ LICENSE_LINE = "# SPDX-License-Identifier: GPL-3.0-or-later"
 BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "blf", "numpy", "bl_operators", "bl_ui"}
 ALLOWED = {
     "protocol": (set(), set()),
+    "protocol_shots": ({"protocol"}, set()),
     "requirements": (set(), set()),
-    "jobs": ({"jobs", "protocol", "requirements"}, set()),
-    "engine": ({"engine", "protocol", "requirements"}, {"torch", "cv2", "numpy", "numba", "scipy", "maxflow", "tqdm", "natsort", "OpenEXR", "torchvision"}),
-    "scene": ({"scene", "jobs", "protocol"}, BLENDER),
+    "jobs": ({"jobs", "protocol", "protocol_shots", "requirements"}, set()),
+    "engine": ({"engine", "protocol", "protocol_shots", "requirements"}, {"torch", "cv2", "numpy", "numba", "scipy", "maxflow", "tqdm", "natsort", "OpenEXR", "torchvision"}),
+    "scene": ({"scene", "jobs", "protocol", "protocol_shots"}, BLENDER),
     "properties": ({"properties", "scene", "jobs", "protocol"}, BLENDER),
     "ui_rows": (set(), BLENDER),
     "previews": (set(), BLENDER),
@@ -34,7 +35,7 @@ ALLOWED = {
     "operators": ({"operators", "registration", "jobs", "scene", "properties", "preferences", "previews", "protocol"}, BLENDER),
     "ui_panel": ({"ui_panel", "ui_rows", "properties"}, BLENDER),
     "ui_hints": ({"ui_panel", "ui_rows", "properties", "scene"}, BLENDER),
-    "ui_character": ({"ui_panel", "ui_rows", "previews", "properties", "scene"}, BLENDER),
+    "ui_character": ({"ui_panel", "ui_rows", "properties"}, BLENDER),
     "ui_sprites": ({"ui_sprites", "ui_panel", "ui_rows", "previews", "properties", "scene"}, BLENDER),
     "terminal": (set(), set()),
     "command_engine": ({"operators", "preferences", "scene", "jobs", "terminal", "protocol"}, BLENDER),

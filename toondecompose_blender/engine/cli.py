@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from ..protocol import PROTOCOL_VERSION, ENGINE_VERSION, Cancelled, Done, EngineError, Failed, Hello, ToonError
+from ..protocol import PROTOCOL_VERSION, ENGINE_VERSION, Cancelled, Decomposition, Done, EngineError, Failed, Hello, ToonError
 from .character.arguments import add_draw_arguments, draw_options
 from .console import BarReport, JsonReport
 from .report import Report, Stopped
@@ -119,14 +119,22 @@ def _say(text: str, stream: TextIO | None = None) -> None:
 # One function a command.
 
 def _decompose(options: argparse.Namespace, report: Report) -> None:
-    from .decompose import decompose
-    settings = Settings(sprites=options.sprites, frames=options.frames, lines=options.size, preset=options.preset, device=options.device,
-                        seed=options.seed, flow=options.flow, hints=options.hints, residual=options.residual)
-    result = decompose(options.clip, options.out, settings=settings, report=report)
-    if not options.json:
-        report.close()
+    from .whole import decompose_whole
+    result = decompose_whole(options.clip, options.out, settings=_settings(options), by_shots=options.shots == "auto", wait=options.wait,
+                             report=report)
+    if options.json:
+        return
+    report.close()
+    if isinstance(result, Decomposition):
         _say(f"{len(result.sprites)} sprites in {options.out}; without copying any frame they recompose the clip at "
              f"{result.metrics['recomposition_psnr']:.1f} dB. Look at {options.out / result.contact_sheet}.")
+    else:
+        _say(f"{len(result.shots)} shots in {options.out / 'shots'}, each a result of its own.")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(sprites=options.sprites, frames=options.frames, lines=options.size, preset=options.preset, device=options.device,
+                    seed=options.seed, flow=options.flow, hints=options.hints, residual=options.residual)
 
 
 def _export(options: argparse.Namespace, report: Report) -> None:
@@ -170,7 +178,7 @@ def _demo_clip(options: argparse.Namespace, report: Report) -> None:
 def _draw(options: argparse.Namespace, report: Report) -> None:
     from .character.drawing import draw_character
     draw_character(options.sheet, options.poses, options.out, method=options.method, weights=options.weights, size=options.size,
-                   background=options.background, device=options.device, report=report, fps=options.fps, options=draw_options(options))
+                   background=options.background, device=options.device, report=report)
 
 
 def _detect(options: argparse.Namespace, report: Report) -> None:
@@ -192,6 +200,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--flow", choices=["dis", "raft"], default="dis")
     command.add_argument("--hints", type=Path, metavar="FILE", help="boxes, scribbles or masks that help to tell the sprites apart")
+    command.add_argument("--shots", choices=["auto", "off"], default="auto",
+                         help="auto: a clip that cuts becomes one result a shot, below RESULT/shots (not with hints)")
+    command.add_argument("--wait", action="store_true", help="wait for another engine that works on RESULT, instead of refusing")
     command.add_argument("--residual", action="store_true", help="also keep what the sprites lack of every frame (recompose --residual)")
 
     command = add("export", _export, "write a result in another layout")
@@ -220,7 +231,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("out", type=_folder, metavar="DIR")
 
     command = add("draw", _draw, "draw a character from its sheet in given poses", job=True)
-    add_draw_arguments(command)
+    command.add_argument("--sheet", type=Path, required=True, metavar="DIR")
+    command.add_argument("--poses", type=Path, required=True, metavar="DIR")
+    command.add_argument("--method", choices=["transfer", "conr"], default="transfer")
+    command.add_argument("--background", type=Path, metavar="FILE")
+    command.add_argument("--weights", type=Path, metavar="DIR")
+    command.add_argument("--size", type=int, default=512, metavar="N")
 
     command = add("detect", _detect, "find the ultra-dense poses of drawings", job=True)
     command.add_argument("pictures", type=Path, metavar="PICTURES")

@@ -14,7 +14,9 @@ from natsort import natsorted, ns
 
 from ..protocol import ClipError, SettingsError, Warned
 from . import pictures
+from .digest import combined_digest
 from .movie import Movie
+from .stages import fingerprint
 
 __all__ = ["ClipReader", "open_clip", "parse_range", "MIN_SIDE", "BACKDROP"]
 
@@ -146,6 +148,11 @@ class ClipReader:
         if isinstance(self._frames, Movie):
             return (Path(self.source),)
         return tuple(self._frames[self._start : self._start + self.count])
+
+    @property
+    def key(self) -> str:
+        """Changes when any file of the clip does, or the choice of its frames."""
+        return fingerprint(combined_digest(self.files), self.first_frame, self.count)
 
     @property
     def numbers(self) -> tuple[int, ...]:

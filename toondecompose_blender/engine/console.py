@@ -18,7 +18,7 @@ from .report import Stopped
 __all__ = ["STAGES", "Clock", "BarReport", "JsonReport"]
 
 # Seconds of each stage, measured on the published test clip with two cores; only for the time left.
-STAGES = {"Frames": 2, "Flow": 1, "Motion": 5, "Layers": 28, "Exposure": 4, "Plate": 11, "Drawings": 19, "Result": 8}
+STAGES = {"Cuts": 2, "Frames": 2, "Flow": 1, "Motion": 5, "Layers": 28, "Exposure": 4, "Plate": 11, "Drawings": 19, "Result": 8}
 LEAST_INTERVAL = 0.1       # seconds between two progress messages of a stage
 
 
@@ -30,6 +30,10 @@ class Clock:
         self.stage, self.total, self.done = self.names[0], 1, 0
         self.worked = 0.0       # weight of the work done in this run (skipped stages took no time)
         self.started = time.monotonic()
+
+    def plan(self, weights: dict[str, float]) -> None:
+        """Other stages are to come than was thought; what has been done stays done."""
+        self.weights, self.names = weights, list(weights)
 
     def enter(self, stage: str, total: int) -> None:
         self.worked += self.weights.get(self.stage, 0) * self._share() if self.done else 0
@@ -59,6 +63,9 @@ class BarReport:
         self.clock = Clock(weights or STAGES)
         self.stream = stream or sys.stderr
         self.bar: tqdm | None = None
+
+    def plan(self, stages: dict[str, float]) -> None:
+        self.clock.plan(stages)
 
     def stage(self, name: str, total: int) -> None:
         self.close()
@@ -111,6 +118,9 @@ class JsonReport:
             self.stream.write(encode(message, self.sequence) + "\n")
             self.stream.flush()
             self.sequence += 1
+
+    def plan(self, stages: dict[str, float]) -> None:
+        self.clock.plan(stages)
 
     def stage(self, name: str, total: int) -> None:
         self.clock.enter(name, total)

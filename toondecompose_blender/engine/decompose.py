@@ -4,7 +4,6 @@ Each stage reads the stages before it from disk; what a stage computes stands in
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -33,11 +32,10 @@ from .settings import Settings
 from .stages import Stage, StageStore, fingerprint
 from .veil import LiftedFrames, find_veils, lift
 
-__all__ = ["decompose"]
+__all__ = ["decompose", "keep_apart", "STAGES_FOLDER"]
 
 STAGES_FOLDER = "stages"
 PARTS = 100                # units of a stage whose own length is not known before
-CUT_DISTANCE = 0.5         # share of the histogram that changes at a cut: a guess, which has only to warn
 
 
 def decompose(clip: Path, out: Path, *, settings: Settings, report: Report) -> Decomposition:
@@ -49,7 +47,7 @@ def decompose(clip: Path, out: Path, *, settings: Settings, report: Report) -> D
     cv2.setRNGSeed(settings.seed)
     device = resolve_device(settings.device)
     reader = open_clip(clip, frames=settings.frames)
-    _keep_apart(clip, reader, out)
+    keep_apart(clip, reader, out)
     job = _Job(reader, out, settings, device, report)
     finished = finished_result(out, job.key)
     return finished if finished else job.run()
@@ -61,8 +59,8 @@ class _Job:
     def __init__(self, reader: ClipReader, out: Path, settings: Settings, device: str, report: Report):
         self.reader, self.out, self.settings, self.device, self.report = reader, out, settings, device, report
         self.size = settings.analysis_size(reader.width, reader.height)
-        self.store = StageStore(out / STAGES_FOLDER)
-        self.clip_key = _clip_key(reader)
+        self.store = StageStore(out / STAGES_FOLDER, report)
+        self.clip_key = reader.key
         self.hints_key = _hints_key(settings.hints)
         self.key = fingerprint(self.clip_key, self.size, settings.sprites, settings.flow, device, settings.seed, self.hints_key,
                                settings.residual)
@@ -102,8 +100,6 @@ class _Job:
         stage.save(small=small)
         for warning in self.reader.warnings:
             self.report.warn(warning.code, warning.message, warning.remedy)
-        for t in _cuts(lift(small, find_veils(small))):
-            self.report.warn("clip.cut", f"The clip seems to cut at frame {t + 1}.", "Decompose each shot alone, by its range of frames.")
 
     def _whole(self, name: str) -> Portion:
         """A stage that one call does: it reports for all of it."""
@@ -219,20 +215,11 @@ class _Job:
                      key=self.key, camera=self.camera, report=self.report)
 
 
-def _keep_apart(clip: Path, reader: ClipReader, out: Path) -> None:
+def keep_apart(clip: Path, reader: ClipReader, out: Path) -> None:
     """Refuse to write a result among the clip's own pictures: its contact sheet would be a frame of the next run."""
     clip = Path(clip)
     if clip.is_dir() and Path(out).resolve() in (clip.resolve(), reader.files[0].parent.resolve()):
         raise SettingsError("settings.out", f"{out} is the clip's own folder.", "Choose another output folder.")
-
-
-def _clip_key(reader: ClipReader) -> str:
-    """Changes when any file of the clip does."""
-    digest = hashlib.sha256()
-    for path in reader.files:
-        with open(path, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return fingerprint(digest.hexdigest(), reader.first_frame, reader.count)
 
 
 def _hints_key(path: Path | None) -> str:
@@ -244,15 +231,13 @@ def _hints_key(path: Path | None) -> str:
     return fingerprint([(beside.name, sha256(beside)) for beside in sorted(path.parent.glob("*.png")) + [path]])
 
 
-def _cuts(frames: np.ndarray) -> list[int]:
-    """Frames (from 0) whose colors have little in common with the frame before."""
-    def histogram(frame: np.ndarray) -> np.ndarray:
-        counts = cv2.calcHist([frame], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3)
-        return counts.ravel() / counts.sum()
-
-    histograms = [histogram(frame) for frame in frames]
-    changes = np.array([np.abs(a - b).sum() / 2 for a, b in zip(histograms, histograms[1:])])
-    return [t + 1 for t in np.flatnonzero(changes > max(CUT_DISTANCE, 4 * np.median(changes)))] if len(changes) else []
+def _shown(canvas: Canvas, shape: tuple[int, ...]) -> np.ndarray:
+    """Where any frame shows the canvas, bool (H, W)."""
+    shown = np.zeros((canvas.height, canvas.width), np.uint8)
+    for homography in canvas.homographies:
+        outline = project(np.linalg.inv(homography), corners(shape[2], shape[1]))
+        cv2.fillConvexPoly(shown, np.rint(outline).astype(np.int32), 1)
+    return shown > 0
 
 
 def _enlarged(weight: np.ndarray, size: tuple[int, int]) -> np.ndarray:

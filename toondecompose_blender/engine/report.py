@@ -19,6 +19,9 @@ class Stopped(Exception):
 class Report(Protocol):
     """Where work reports to; every method may raise `Stopped`."""
 
+    def plan(self, stages: dict[str, float]) -> None:
+        """The work will have these stages, each of some weight in time, and not the usual ones."""
+
     def stage(self, name: str, total: int) -> None:
         """A stage of `total` units begins."""
 
@@ -34,6 +37,9 @@ class Report(Protocol):
 
 class Silent:
     """A report that says nothing, for tests and for use as a library."""
+
+    def plan(self, stages: dict[str, float]) -> None:
+        pass
 
     def stage(self, name: str, total: int) -> None:
         pass
@@ -54,6 +60,9 @@ class Portion:
     def __init__(self, report: Report, units: int):
         self.report, self.left = report, units
         self.units, self.total, self.done, self.sent = 0, 1, 0, 0
+
+    def plan(self, stages: dict[str, float]) -> None:
+        pass        # a part has the stages that its parent has
 
     def stage(self, name: str, total: int) -> None:
         # How many stages will come is not known: each takes half of what is left.

@@ -4,6 +4,7 @@ It lays out what the stages found; it computes nothing but the figures that the 
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,6 +125,7 @@ def _pictures_and_figures(folder: Path, decomposition: Decomposition, frames: np
 def publish(finished: Path, out: Path, report: Report) -> Decomposition:
     """Bring a finished result stage into the result folder `out`; the manifest goes last, so a half copy is no result."""
     decomposition = read_result(finished)
+    report.step(0)
     try:
         for left_over in _files_of(out) - set(decomposition.files):
             inside(out, left_over).unlink(missing_ok=True)
@@ -131,7 +133,9 @@ def publish(finished: Path, out: Path, report: Report) -> Decomposition:
         for relative in decomposition.files:
             source, target = inside(finished, relative), inside(out, relative)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            temporary = target.with_name(target.name + ".tmp")
+            shutil.copyfile(source, temporary)
+            os.replace(temporary, target)
         write_manifest(out, decomposition)
     except OSError as cause:
         raise EngineError("engine.folder", f"The result cannot be written to {out}: {cause.strerror or cause}.",

@@ -11,6 +11,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from ..protocol import ClipError
 from .clip import ClipReader
 from .flow.field import agreement
 from .motion.search import phase_shifts
@@ -50,12 +51,13 @@ def find_cuts(reader: ClipReader, *, report: Report) -> list[int]:
     """The frames of the clip, counted from 0, with which a new shot begins; the clip's first frame is not among them.
 
     Hard cuts, and fades through one flat color, which cut in its middle; dissolves and wipes are part of a shot.
-    Raises `ClipError` for a frame that cannot be read.
+    A frame that cannot be read is passed over: its own shot will tell.
     """
     report.stage("Cuts", reader.count)
     finder = _Finder()
-    for t, thumbnail in enumerate(map_ordered(lambda t: _Thumbnail.of(reader.read(t)), range(reader.count))):
-        finder.add(t, thumbnail)
+    for t, thumbnail in enumerate(map_ordered(lambda t: _thumbnail(reader, t), range(reader.count))):
+        if thumbnail is not None:
+            finder.add(t, thumbnail)
         report.step()
     return finder.finish()
 
@@ -107,6 +109,13 @@ class _Thumbnail:
     @cached_property
     def flat(self) -> bool:
         return bool(self.texture.mean() < _LEAST_TEXTURE)
+
+
+def _thumbnail(reader: ClipReader, t: int) -> _Thumbnail | None:
+    try:
+        return _Thumbnail.of(reader.read(t))
+    except ClipError:
+        return None
 
 
 @dataclass(frozen=True)

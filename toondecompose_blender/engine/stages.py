@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from ..protocol import ENGINE_VERSION, EngineError
+from .report import Report, Silent
 
-__all__ = ["StageStore", "Stage", "fingerprint"]
+__all__ = ["StageStore", "Stage", "fingerprint", "told"]
 
 
 def fingerprint(*parts: object) -> str:
@@ -48,15 +50,15 @@ class Stage:
 
 
 class StageStore:
-    """The stages of one job, below `folder`."""
+    """The stages of one job, below `folder`; `report` is asked before anything is touched whether the work may go on."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, report: Report | None = None):
+        self.folder, self.report = folder, report or Silent()
 
     def run(self, name: str, inputs: str, work: Callable[[Stage], None]) -> Stage:
         """The finished stage `name` for the fingerprint `inputs`: found on disk, or made now by `work`.
 
-        The work goes into <name>.tmp, is synced and renamed; <name>.json with the fingerprint and the files' sizes comes last.
+        The work goes into <name>.<token>.tmp, is synced and renamed; <name>.json with the fingerprint and the files' sizes comes last.
         Raises `EngineError` (engine.disk_full, engine.folder) if it cannot be written.
         """
         key = fingerprint(ENGINE_VERSION, name, inputs)
@@ -66,17 +68,24 @@ class StageStore:
         try:
             return self._make(name, key, work)
         except OSError as cause:
-            raise _disk_error(cause, self.folder) from cause
+            raise told(cause, self.folder) from cause
 
     def _make(self, name: str, key: str, work: Callable[[Stage], None]) -> Stage:
-        folder, temporary = self.folder / name, self.folder / f"{name}.tmp"
+        self.report.step(0)
+        # A name of its own: an engine that stood still, and whose job another took over, must not write into the other's files.
+        folder, temporary = self.folder / name, self.folder / f"{name}.{secrets.token_hex(4)}.tmp"
         (self.folder / f"{name}.json").unlink(missing_ok=True)
-        for old in (temporary, folder):
+        for old in (folder, *self.folder.glob(f"{name}.*.tmp")):
             shutil.rmtree(old, ignore_errors=True)
         temporary.mkdir(parents=True)
-        work(Stage(temporary, key))
-        _sync(temporary)
-        os.replace(temporary, folder)
+        try:
+            work(Stage(temporary, key))
+            _sync(temporary)
+            self.report.step(0)
+            os.replace(temporary, folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)    # a full disk needs the room
+            raise
         record = self.folder / f"{name}.json.tmp"
         record.write_text(json.dumps({"key": key, "files": _sizes(folder)}), encoding="utf-8")
         os.replace(record, self.folder / f"{name}.json")
@@ -101,7 +110,8 @@ def _sync(folder: Path) -> None:
                 os.fsync(file.fileno())
 
 
-def _disk_error(cause: OSError, folder: Path) -> EngineError:
+def told(cause: OSError, folder: Path) -> EngineError:
+    """What to tell the artist when a file below `folder` cannot be written."""
     if cause.errno in (28, 122, None):  # ENOSPC, EDQUOT; NumPy tells a short write without a number
         return EngineError("engine.disk_full", f"The disk of {folder} is full.", "Free some space, then start the job again: it resumes.")
     return EngineError("engine.folder", f"{folder} cannot be written to: {cause.strerror or cause}.", "Choose another output folder.")

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many decompositions fit into this machine's memory side by side.
+It estimates and asks the system; it starts nothing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from .parallel import worker_count
+
+__all__ = ["side_by_side", "needed_bytes", "free_bytes"]
+
+# Fitted to the peaks of runs of 24 to 240 frames at 216 to 720 lines (python -m benchmarks shots), and a third more.
+_BASE = 500 << 20           # bytes: the interpreter with its libraries and compiled kernels
+_ANALYSED = 90              # bytes a pixel and frame of the analysis size
+_NATIVE = 400               # bytes a pixel of the clip's own size
+_SHARE = 0.8                # of the free memory: the artist's other programs grow too
+
+
+def side_by_side(shots: int, *, frames: int, analysed: tuple[int, int], native: tuple[int, int], device: str) -> int:
+    """How many of `shots` to decompose at once, the longest with `frames` frames, sizes in px (width, height); 1 or more."""
+    if device != "cpu":
+        return 1            # the card's memory is planned for one
+    free = free_bytes()
+    if free is None:
+        return 1
+    return max(1, min(shots, worker_count(), int(free * _SHARE / needed_bytes(frames=frames, analysed=analysed, native=native))))
+
+
+def needed_bytes(*, frames: int, analysed: tuple[int, int], native: tuple[int, int]) -> int:
+    """About the peak of one decomposition."""
+    return _BASE + _ANALYSED * frames * analysed[0] * analysed[1] + _NATIVE * native[0] * native[1]
+
+
+def free_bytes() -> int | None:
+    """Memory that can be had without swapping, by the system and by this container's limit; None where nobody tells."""
+    known = [size for size in (_of_the_system(), _of_the_container()) if size is not None]
+    return min(known) if known else None
+
+
+def _of_the_system() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2     # macOS tells what there is, not what is free
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _of_the_container() -> int | None:
+    """What is left of a control group's limit (version 2), if there is one."""
+    folder = Path("/sys/fs/cgroup")
+    try:
+        limit, used = ((folder / name).read_text(encoding="ascii").strip() for name in ("memory.max", "memory.current"))
+        return max(0, int(limit) - int(used))
+    except (OSError, ValueError):
+        return None
