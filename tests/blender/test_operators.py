@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The buttons: each says why it cannot run, does one thing to the selected sprites, and can be undone."""
+"""The buttons: each says why it cannot run, and does one thing to the selected sprites."""
 
 import bpy
 import numpy as np
@@ -105,48 +105,6 @@ def test_a_sprite_without_changed_colors_has_nothing_to_restore(fox):
     with pytest.raises(RuntimeError, match="No color was changed"):
         bpy.ops.toon.palette_restore()
     assert palette.swatch_names(fox) == []
-
-
-EDITS = {
-    "speed": lambda tmp: bpy.ops.toon.speed(factor=2.0), "reverse": lambda tmp: bpy.ops.toon.reverse(),
-    "hold": lambda tmp: bpy.ops.toon.hold(step=2), "freeze": lambda tmp: bpy.ops.toon.freeze(),
-    "offset": lambda tmp: bpy.ops.toon.offset(frames=2), "repeat": lambda tmp: bpy.ops.toon.repeat(mode="LOOP", first=1, last=2),
-    "inbetweens": lambda tmp: bpy.ops.toon.inbetweens(on=True), "move": lambda tmp: bpy.ops.toon.sprite_move(direction="DOWN"),
-    "duplicate": lambda tmp: bpy.ops.toon.sprite_duplicate(), "solo": lambda tmp: bpy.ops.toon.sprite_solo(),
-    "blending": lambda tmp: bpy.ops.toon.blending(mode="LINEAR"), "bake": lambda tmp: bake_background(),
-    "replace": lambda tmp: bpy.ops.toon.drawing_replace(filepath=str(tmp / "result" / "fox" / "fox_0003.png")),
-    "import": lambda tmp: bpy.ops.toon.import_result(directory=str(tmp / "result")),
-}
-
-
-def bake_background():
-    selected("Background")
-    bpy.ops.toon.bake(kind="UV_WARP")
-
-
-@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS.keys())
-def test_an_edit_can_be_undone_and_redone(fox, tmp_path, edit):
-    before = state()
-    bpy.ops.ed.undo_push(message="before")
-    edit(tmp_path)
-    after = state()
-    assert after != before
-    bpy.ops.ed.undo_push(message="after")
-    bpy.ops.ed.undo()
-    assert state() == before
-    bpy.ops.ed.redo()
-    assert state() == after
-
-
-def state():
-    """What edits change, of all sprites of the file."""
-    scene = bpy.data.scenes["clip"]
-    sprites = sprites_of(scene)
-    return ([sprite.name for sprite in sprites], [shown(sprite.name) for sprite in sprites], scene.view_settings.view_transform,
-            [sprite.hide_render for sprite in sprites], [baking.bake_of(sprite) for sprite in sprites],
-            [list(sprite["toondecompose_numbers"]) for sprite in sprites], len(bpy.data.scenes),
-            [curve.driver.expression for sprite in sprites if sprite.data.shape_keys
-             for curve in sprite.data.shape_keys.animation_data.drivers])
 
 
 def test_rendering_writes_what_the_panel_says(fox, folder, tmp_path):

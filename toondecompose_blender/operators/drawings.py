@@ -90,6 +90,7 @@ class TOON_OT_relink(SceneSpritesOperator, bpy.types.Operator):
 class TOON_OT_reload(SpriteOperator, bpy.types.Operator):
     """Read the drawings of the selected sprites from disk again"""
     bl_idname, bl_label = "toon.reload", "Reload Result"
+    bl_options = {"REGISTER"}
 
     def execute(self, context):
         for sprite_object in selected_sprites(context):

@@ -44,6 +44,7 @@ class TOON_OT_add_strip(_ImportedStrip, bpy.types.Operator):
 class TOON_OT_show_sprites(_ImportedStrip, bpy.types.Operator):
     """Switch to the scene of the strip's sprites"""
     bl_idname, bl_label = "toon.show_sprites", "Edit Sprites"
+    bl_options = {"REGISTER"}
 
     def execute(self, context):
         show(context.window, _sprite_scene(_active_strip(context)))
