@@ -105,7 +105,7 @@ def _save(blend: Path) -> None:
             with contextlib.suppress(ValueError):  # Windows: no relative path leads to another drive.
                 image.filepath_raw = bpy.path.relpath(image.filepath_raw, start=str(blend.parent))
         with quiet():
-            bpy.ops.wm.save_as_mainfile(filepath=str(blend), relative_remap=False)
+            bpy.ops.wm.save_as_mainfile(filepath=str(blend), relative_remap=False, compress=True)
     except (OSError, RuntimeError) as cause:
         raise SceneError("scene.save", f"{blend} cannot be written: {str(cause).strip()}",
                          "Choose another place, or make room on the disk.") from cause

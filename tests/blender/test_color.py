@@ -75,6 +75,25 @@ def hue_at_middle(scene, tmp_path):
     return rendered(scene, tmp_path / "hue", 1)[0][30, 60]
 
 
+def test_keyed_curves_bend_the_values_at_their_frames(folder, tmp_path):
+    imported = import_result(folder)
+    color = materials.color_group_of(bpy.data.objects[imported.sprites[1]].data.materials[0])
+    mapping = next(node for node in color.node_tree.nodes if node.type == "CURVE_RGB").mapping
+    for curve in mapping.curves[:3]:
+        curve.points[0].location, curve.points[1].location = (0.0, 0.2), (1.0, 0.7)
+        for point in curve.points:
+            point.handle_type = "VECTOR"
+    mapping.update()
+    for frame, amount in ((1, 0.0), (3, 1.0)):
+        color.inputs["Curves"].default_value = amount
+        color.inputs["Curves"].keyframe_insert("default_value", frame=frame)
+    first, _, third = rendered(bpy.data.scenes[imported.scene], tmp_path / "out", 1, 3)
+
+    def edit(name, drawing, homography):
+        return (drawing * (0.5, 0.5, 0.5, 1) + (51, 51, 51, 0) if name == "fox" else drawing), homography
+    assert psnr(first, expected(folder, 1)) > 75 and psnr(third, expected(folder, 3, edit=edit)) > 65
+
+
 def test_a_keyed_tint_is_rendered_at_its_frames(folder, tmp_path):
     imported = import_result(folder)
     material = bpy.data.objects[imported.sprites[1]].data.materials[0]

@@ -115,6 +115,19 @@ def test_a_moved_result_is_named_and_found_again(scene, folder, tmp_path):
     assert psnr(rendered(scene, tmp_path / "out", 2)[0], expected(tmp_path / "elsewhere", 2)) > 77
 
 
+def test_a_lost_drawing_disturbs_no_other(scene, folder, tmp_path):
+    fox = sprites_of(scene)[1]
+    reference = expected(folder, 1)
+    (folder / "fox" / "fox_0002.png").unlink()
+    assert [path.name for path in drawings.lost_files(fox)] == ["fox_0002.png"]
+    assert psnr(rendered(scene, tmp_path / "out", 1)[0], reference) > 77
+    retiming.hold(fox, 2)
+    placement.set_placement(fox, move_x=3.0)
+    editing.change_bake(scene, fox, "shape-keys")
+    copy = editing.duplicate(scene, fox)
+    assert [path.name for path in drawings.lost_files(copy)] == ["fox_0002.png"]
+
+
 def test_another_result_is_no_replacement(scene, tmp_path):
     other = tmp_path / "other"
     sprite = results.write_sprite(other, "fox", [results.character(40, 40, 1)], [1], np.eye(3)[None])

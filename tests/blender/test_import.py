@@ -106,6 +106,9 @@ def test_a_scene_appended_to_another_file_renders_the_same(folder, tmp_path):
     name, before = scene.name, rendered(scene, tmp_path / "before", 5)[0]
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    with bpy.data.libraries.load(str(tmp_path / "saved.blend")) as (_, target):
-        target.scenes = [name]
-    assert np.array_equal(rendered(target.scenes[0], tmp_path / "after", 5)[0], before)
+    (tmp_path / "other").mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "other" / "film.blend"))
+    bpy.ops.wm.append(directory=str(tmp_path / "saved.blend" / "Scene"), filename=name)
+    reloaded(tmp_path / "other" / "film.blend")
+    assert {image.filepath[:5] for image in bpy.data.images if image.source == "SEQUENCE"} == {"//../"}
+    assert np.array_equal(rendered(bpy.data.scenes[name], tmp_path / "after", 5)[0], before)

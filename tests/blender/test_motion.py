@@ -8,7 +8,7 @@ import results
 from reference import expected, psnr, rendered
 
 from toondecompose_blender.protocol import SceneError
-from toondecompose_blender.scene import baking, placement, stage
+from toondecompose_blender.scene import baking, editing, materials, placement, retiming, stage, warping
 from toondecompose_blender.scene.importing import import_result
 
 FRAMES = 6
@@ -56,13 +56,31 @@ def test_baking_again_keeps_timing_color_and_place(folder, tmp_path):
     imported = import_result(folder)
     scene, plate = bpy.data.scenes[imported.scene], bpy.data.objects[imported.sprites[0]]
     placement.set_placement(plate, move_x=7.25, move_y=-3.5, rotation=0.2, scale=1.2)
-    before = rendered(scene, tmp_path / "before", 4)[0]
-    assert baking.bake(plate, "uv-warp", stage.view_of(scene)) < 1e-6
-    warped = rendered(scene, tmp_path / "warped", 4)[0]
-    baking.bake(plate, "shape-keys", stage.view_of(scene))
-    again = rendered(scene, tmp_path / "again", 4)[0]
-    assert psnr(before, expected(folder, 4)) < 30
-    assert psnr(warped, before) > 75 and psnr(again, before) > 90
+    retiming.reverse(plate)
+    materials.color_group_of(plate.data.materials[0]).inputs["Tint"].default_value = (0.5, 1.0, 0.75, 1.0)
+    before = rendered(scene, tmp_path / "before", 1, FRAMES)
+    assert editing.change_bake(scene, plate, "uv-warp") < 1e-6
+    warped = rendered(scene, tmp_path / "warped", 1, FRAMES)
+    editing.change_bake(scene, plate, "shape-keys")
+    again = rendered(scene, tmp_path / "again", 1, FRAMES)
+    assert [retiming.shown_frame(plate, frame) for frame in range(1, FRAMES + 1)] == [6, 5, 4, 3, 2, 1]
+    assert max(psnr(picture, expected(folder, frame)) for frame, picture in enumerate(before, start=1)) < 30
+    assert min(map(psnr, warped, before)) > 75 and min(map(psnr, again, before)) > 90
+
+
+@pytest.mark.parametrize(("tilt", "fits"), [(1.6e-5, True), (1.7e-5, False)])
+def test_a_uv_warp_is_refused_from_a_tenth_of_a_pixel_on(tmp_path, tilt, fits):
+    motion = np.stack([np.eye(3), np.array([[1, 0, 0], [0, 1, 0], [tilt, tilt, 1.0]])])
+    sprite = results.write_sprite(tmp_path, "plate", [results.painted(300, 140, 1)], [1, 1], motion)
+    imported = import_result(results.write_result(tmp_path, [sprite], frames=2))
+    scene, plate = bpy.data.scenes[imported.scene], bpy.data.objects[imported.sprites[0]]
+    error = warping.affine_error(motion, [1, 1], 300, 140, stage.view_of(scene))
+    assert (0.09 < error < 0.1) if fits else (0.1 < error < 0.11)
+    if fits:
+        assert editing.change_bake(scene, plate, "uv-warp") == pytest.approx(error)
+    else:
+        with pytest.raises(SceneError, match=f"off by {error:.2f} px, more than 0.1 px"):
+            editing.change_bake(scene, plate, "uv-warp")
 
 
 def test_a_refused_bake_says_by_how_much_and_changes_nothing(folder):

@@ -15,7 +15,10 @@ _LINEAR = "Toon Display to Linear"
 
 
 def new_color_group(name: str):
-    """Hue, saturation, value -> curves -> tint, and opacity on the alpha: neutral as it is made."""
+    """Hue, saturation, value -> curves -> tint, and opacity on the alpha: neutral as it is made.
+
+    Blender cannot key a curve's points, so the input Curves says how much of them is seen.
+    """
     group = bpy.data.node_groups.new(name, "ShaderNodeTree")
     _add_color_sockets(group.interface)
     source = add_node(group, "NodeGroupInput", "In", (-500, 0))
@@ -32,6 +35,7 @@ def new_color_group(name: str):
     for socket in ("Hue", "Saturation", "Value"):
         links.new(source.outputs[socket], shift.inputs[socket])
     links.new(shift.outputs["Color"], curves.inputs["Color"])
+    links.new(source.outputs["Curves"], curves.inputs[0])
     tint_a, tint_b = (socket for socket in tint.inputs if socket.type == "RGBA")
     links.new(curves.outputs["Color"], tint_a)
     links.new(source.outputs["Tint"], tint_b)
@@ -46,6 +50,7 @@ def _add_color_sockets(interface) -> None:
     for name, kind, default, highest in (
             ("Color", "NodeSocketColor", (0.0, 0.0, 0.0, 1.0), None), ("Alpha", "NodeSocketFloat", 1.0, 1.0),
             ("Hue", "NodeSocketFloat", 0.5, 1.0), ("Saturation", "NodeSocketFloat", 1.0, 2.0), ("Value", "NodeSocketFloat", 1.0, 2.0),
+            ("Curves", "NodeSocketFloat", 1.0, 1.0),
             ("Tint", "NodeSocketColor", (1.0, 1.0, 1.0, 1.0), None), ("Opacity", "NodeSocketFloat", 1.0, 1.0)):
         socket = interface.new_socket(name, in_out="INPUT", socket_type=kind)
         socket.default_value = default
