@@ -16,11 +16,13 @@ from .clip import ClipReader, open_clip
 from .device import resolve_device
 from .drawings import ExposureSheet, canvas_of, exposure_sheet
 from .flow import Flow, compute_flow
+from .geometry import corners, project
 from .layers.hints import read_hints, spread
 from .layers.find import find_layers, plate_weights
 from .layers.plate import Canvas, canvas_of_plane
 from .layers.planes_backdrop import build_backdrop
 from .layers.shade import under
+from .matting.completion import complete
 from .matting.sprites import Behind, Sighting, solve_drawings
 from .matting.triangulation import Matte
 from .motion import background_motion
@@ -179,7 +181,10 @@ class _Job:
         records = []
         for i, plate in enumerate(self.backdrop.plates):
             solid = 255 - self.backdrop.openings[i - 1] if i else np.full(plate.picture.shape[:2], 255, np.uint8)
-            matte = Matte(np.dstack([plate.picture, solid]), np.rint(plate.seen * 255).astype(np.uint8))
+            picture = plate.picture
+            if i == last:  # far planes are seen through openings only: what they hide behind the nearer ones stays smooth
+                picture = complete(picture, plate.seen > 0.5, (solid > 0) & _shown(plate.canvas, self.full.shape))
+            matte = Matte(np.dstack([picture, solid]), np.rint(plate.seen * 255).astype(np.uint8))
             names = ("sprite_0", "Background", "") if i == last else (f"sprite_0_plane_{i + 1}", f"Background Plane {i + 1}", "sprite_0")
             records.append(SpriteRecord.write(stage.folder, names[0], names[1], "background", plate.canvas, exposure, [matte],
                                               part_of=names[2]))
