@@ -23,27 +23,24 @@ from ..scene.versions import sequencer_scene, strip_range
 from . import session
 from .clips import Clip, file_clip, fill_folder, shown_file, shown_strip, strip_clip
 from .hints import are_drawn, drawn_hints
+from .reasons import ReasonedOperator, report_error
 
 __all__ = ["register", "unregister"]
 
 
-class TOON_OT_decompose(bpy.types.Operator):
+class TOON_OT_decompose(ReasonedOperator, bpy.types.Operator):
     """Split the clip into sprites; Blender stays usable while it runs"""
     bl_idname, bl_label = "toon.decompose", "Decompose"
 
     @classmethod
-    def poll(cls, context):
-        reason = refusal(context)
-        if reason:
-            cls.poll_message_set(reason)
-        return not reason
+    def reason(cls, context) -> str:
+        return refusal(context)
 
     def execute(self, context):
         try:
             job = start_strip(context) if works_on_strip(context) else start_file(context)
         except ToonError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return report_error(self, error)
         rendered = job.state.status == PREPARING
         session.current().tick()
         if job.state.code:

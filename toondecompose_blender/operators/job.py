@@ -12,6 +12,7 @@ from bpy.props import StringProperty
 from ..jobs.store import LOG_FILE, log_tail
 from ..protocol import ToonError
 from . import session
+from .reasons import report_error
 
 __all__ = ["register", "unregister"]
 
@@ -28,8 +29,7 @@ class JobOperator:
         try:
             self.act(session.current())
         except ToonError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
+            return report_error(self, error)
         session.current().tick()
         return {"FINISHED"}
 
