@@ -13,6 +13,7 @@ from ..protocol import SettingsError
 from ..scene import versions
 from ..scene.hints import Shown, annotation_hints
 from ..scene.masks import write_masks
+from .reasons import ReasonedOperator
 
 __all__ = ["are_drawn", "drawn_hints", "register", "unregister"]
 
@@ -50,17 +51,14 @@ def preview_of(context):
     return next((area for area in areas if area and area.type == "SEQUENCE_EDITOR" and area.spaces.active.view_type != "SEQUENCER"), None)
 
 
-class TOON_OT_hints_draw(bpy.types.Operator):
+class TOON_OT_hints_draw(ReasonedOperator, bpy.types.Operator):
     """Take Blender's annotation tool: draw a line on a sprite in the preview, or a circle around it"""
     bl_idname, bl_label = "toon.hints_draw", "Draw Hints"
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context):
-        if preview_of(context) is None:
-            cls.poll_message_set("Open a preview of the Sequencer")
-            return False
-        return True
+    def reason(cls, context) -> str:
+        return "" if preview_of(context) is not None else "Open a preview of the Sequencer"
 
     def execute(self, context):
         area, settings = preview_of(context), context.scene.toondecompose
@@ -80,16 +78,13 @@ class TOON_OT_hints_draw(bpy.types.Operator):
         return {"FINISHED"}
 
 
-class LayerOperator:
+class LayerOperator(ReasonedOperator):
     """For buttons on the layers of the annotation."""
     bl_options = {"REGISTER", "UNDO"}
 
     @classmethod
-    def poll(cls, context):
-        if context.scene.toondecompose.hint_annotation is None:
-            cls.poll_message_set("Choose an annotation, or draw hints first")
-            return False
-        return True
+    def reason(cls, context) -> str:
+        return "" if context.scene.toondecompose.hint_annotation is not None else "Choose an annotation, or draw hints first"
 
 
 class TOON_OT_hints_sprite_add(LayerOperator, bpy.types.Operator):
