@@ -6,14 +6,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from .protocol import ENGINE_VERSION, MANIFEST_NAME, Clip, ResultError, inside
+from .protocol import ENGINE_VERSION, MANIFEST_NAME, Clip, ResultError, ToonError, inside, read_result
 
-__all__ = ["SHOTS_NAME", "WAITING", "DONE", "FAILED", "ShotRecord", "Shots", "shot_folder", "has_shots", "read_shots", "write_shots"]
+__all__ = ["SHOTS_NAME", "WAITING", "DONE", "FAILED", "ShotRecord", "Shots", "shot_folder", "has_shots", "read_shots", "write_shots",
+           "write_failure"]
 
-SHOTS_NAME = "shots.json"
+SHOTS_NAME, FAILURE_NAME = "shots.json", "failure.json"
 SHOTS_SCHEMA = 1
 WAITING, DONE, FAILED = "waiting", "done", "failed"
 
@@ -53,7 +54,10 @@ def has_shots(folder: os.PathLike | str) -> bool:
 
 
 def read_shots(folder: os.PathLike | str) -> Shots:
-    """The shots of a whole, checked.  Raises `ResultError`: result.missing, result.damaged, result.newer, result.path."""
+    """The shots of a whole, checked, as far as their folders are now: on a farm several machines work on them.
+
+    Raises `ResultError`: result.missing, result.damaged, result.newer, result.path.
+    """
     path = Path(folder, SHOTS_NAME)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
@@ -62,12 +66,12 @@ def read_shots(folder: os.PathLike | str) -> Shots:
                               "Update Toon Decompose.")
         shots = Shots(_known(Clip, record["clip"]), tuple(_known(ShotRecord, shot) for shot in record["shots"]), record["engine"])
         _check(folder, shots)
+        return replace(shots, shots=tuple(_as_it_is(folder, shot) for shot in shots.shots))
     except (FileNotFoundError, NotADirectoryError):
         raise ResultError("result.missing", f"There are no shots in {Path(folder)}.",
                           f"Choose a folder that holds a {SHOTS_NAME}.") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as cause:
         raise ResultError("result.damaged", f"{path} cannot be read: {cause}.", "Decompose the clip again.") from cause
-    return shots
 
 
 def write_shots(folder: os.PathLike | str, shots: Shots) -> Path:
@@ -84,6 +88,33 @@ def write_shots(folder: os.PathLike | str, shots: Shots) -> Path:
         temporary.unlink(missing_ok=True)
         raise
     return path
+
+
+def write_failure(folder: os.PathLike | str, error: ToonError | None) -> None:
+    """Note beside a shot's result why there is none; None takes the note away.  Raises OSError."""
+    path = Path(folder, FAILURE_NAME)
+    if error is None:
+        path.unlink(missing_ok=True)
+        return
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    record = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    temporary.write_text(json.dumps(record, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _as_it_is(folder: os.PathLike | str, shot: ShotRecord) -> ShotRecord:
+    """The record of a shot by what lies in its folder: a result of its frames, or why there is none."""
+    place = inside(folder, shot.folder)
+    try:
+        if read_result(place).clip.frames == shot.last - shot.first + 1:
+            return replace(shot, state=DONE, code="", message="", remedy="")
+    except ResultError:
+        pass
+    try:
+        failure = json.loads((place / FAILURE_NAME).read_text(encoding="utf-8"))
+        return replace(shot, state=FAILED, **{name: str(failure[name]) for name in ("code", "message", "remedy")})
+    except (OSError, ValueError, KeyError, TypeError):
+        return shot if shot.state == FAILED else replace(shot, state=WAITING)
 
 
 def _known(kind: type, record: dict):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from ..protocol import MANIFEST_NAME, EngineError, ToonError
+from ..protocol_shots import DONE, has_shots, read_shots
 from .spec import JOB_FILE, JobSpec, read_spec, write_record
 
 __all__ = [
@@ -106,13 +107,13 @@ class JobStore:
         except (OSError, ValueError, TypeError):
             state = JobState(STOPPED)
         if state.status in (WAITING, RUNNING) and not self.is_locked(folder):
-            finished = (folder / MANIFEST_NAME).is_file()
+            finished = (folder / MANIFEST_NAME).is_file() or _all_shots_done(folder)
             state = JobState(READY if finished else STOPPED, state.stage, state.stage_number, state.stage_count)
         return state
 
     def write_state(self, folder: Path, state: JobState) -> None:
         try:
-            write_record(folder / STATE_FILE, state)
+            write_record(folder / STATE_FILE, state, sync=False)    # Blender's timer calls this: it must not wait for the disk
         except OSError as cause:
             raise folder_error(folder, cause) from cause
 
@@ -148,6 +149,14 @@ class JobStore:
     def used_bytes(self) -> int:
         """What all jobs take on the disk, in bytes."""
         return tree_bytes(self.root)
+
+
+def _all_shots_done(folder: Path) -> bool:
+    """Whether the folder holds a clip in shots, each with its result."""
+    try:
+        return has_shots(folder) and all(shot.state == DONE for shot in read_shots(folder).shots)
+    except ToonError:
+        return False
 
 
 def tree_bytes(root: os.PathLike | str) -> int:

@@ -10,7 +10,7 @@ from ..protocol import Clip
 from . import versions
 from .lifting import View
 
-__all__ = ["new_stage", "view_of", "set_exact_rendering", "set_camera_range"]
+__all__ = ["new_stage", "set_format", "view_of", "set_exact_rendering", "set_camera_range"]
 
 # lens = sensor width makes the focal length equal to the frame's width, whatever its value; 36 mm is Blender's default.
 _SENSOR = 36.0
@@ -23,13 +23,18 @@ def new_stage(clip: Clip):
     scene = bpy.data.scenes.new(clip.name or "Sprites")
     scene.frame_start, scene.frame_end = 1, clip.frames
     scene.frame_set(1)
-    _set_rate(scene.render, clip.fps)
-    render = scene.render
-    render.resolution_x, render.resolution_y, render.resolution_percentage = clip.width, clip.height, 100
-    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    set_format(scene, clip)
     _add_camera(scene, clip)
     set_exact_rendering(scene)
     return scene
+
+
+def set_format(scene, clip: Clip) -> None:
+    """Give a scene the size and rate of `clip`."""
+    render = scene.render
+    _set_rate(render, clip.fps)
+    render.resolution_x, render.resolution_y, render.resolution_percentage = clip.width, clip.height, 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
 
 
 def view_of(scene) -> View:

@@ -11,22 +11,26 @@ from . import versions
 from .blending import blending_of
 from .sprites import FIRST_FRAME, JOB_ID, SOURCE, sprites_of
 
-__all__ = ["add_scene_strip", "scene_of_job", "keep_clip_sound", "set_clip_sound"]
+__all__ = ["WHOLE", "FIRST", "add_scene_strip", "lay_scene", "scene_of_job", "keep_clip_sound", "set_clip_sound"]
+
+WHOLE, FIRST = "toondecompose_whole", "toondecompose_first"
+"""Custom properties of a shot's scene: the scene that plays all shots, and the frame of the whole with which it begins."""
 
 _SOUND, _DISPLAY = "Clip Sound", "Display Values"
 _PIECES = 64
 
 
 def scene_of_job(job: str):
-    """The scene of the newest import of a job that still has its sprites, or None."""
+    """The scene of the newest import of a job that still has its sprites, the first shot's of several, or None."""
     scenes = [scene for scene in bpy.data.scenes
               if sprites_of(scene) and any(job and child.get(JOB_ID) == job for child in scene.collection.children_recursive)]
-    return scenes[-1] if scenes else None
+    return _shots_with(scenes[-1])[0] if scenes else None
 
 
 def add_scene_strip(edit_scene, source_strip, sprite_scene):
     """Lay the sprites' scene over the visible part of `source_strip`, in the next channel free there; returns the strip.
 
+    A scene that is one shot of a whole brings the other shots with it; the first strip is returned.
     Raises `SceneError` (scene.strip) if the scene would contain itself.
     """
     if sprite_scene == edit_scene:
@@ -34,12 +38,30 @@ def add_scene_strip(edit_scene, source_strip, sprite_scene):
     editor = edit_scene.sequence_editor
     start, end = versions.strip_range(source_strip)
     channel = _free_channel(editor, source_strip.channel + 1, start, end)
-    strip = versions.new_scene_strip(editor, name=sprite_scene.name, scene=sprite_scene, channel=channel, frame_start=start)
-    versions.set_strip_end(strip, min(versions.strip_range(strip)[1], end))
+    shots = [(scene, start + scene.get(FIRST, 1) - 1) for scene in _shots_with(sprite_scene)]
+    laid = [lay_scene(edit_scene, scene, channel=channel, start=first) for scene, first in shots if first < end]
+    if not laid:
+        raise SceneError("scene.strip", "The strip ends before the first shot that was imported.", "Make the strip longer.")
+    versions.set_strip_end(laid[-1], min(versions.strip_range(laid[-1])[1], end))
+    return laid[0]
+
+
+def lay_scene(edit_scene, sprite_scene, *, channel: int, start: int):
+    """A strip of the whole of a sprites' scene, which shows its colors as they are."""
+    strip = versions.new_scene_strip(edit_scene.sequence_editor, name=sprite_scene.name, scene=sprite_scene, channel=channel,
+                                     frame_start=start)
     strip.blend_type = "REPLACE"
     if blending_of(sprite_scene) == "display":
         _keep_display_values(edit_scene, strip)
     return strip
+
+
+def _shots_with(sprite_scene) -> list:
+    """The scenes of all shots of the whole that a scene belongs to, in order; of no whole, itself."""
+    whole = sprite_scene.get(WHOLE)
+    if whole is None:
+        return [sprite_scene]
+    return sorted((scene for scene in bpy.data.scenes if scene.get(WHOLE) == whole), key=lambda scene: scene[FIRST])
 
 
 def keep_clip_sound(scene, on: bool) -> bool:
