@@ -20,8 +20,10 @@ class TOON_UL_hints(bpy.types.UIList):
     """The layers of the annotation: color, name, and the frames on which something is drawn."""
 
     def draw_item(self, context, layout, data, item, icon, active_data, active_property, index) -> None:
-        row = layout.row(align=True)
-        row.prop(item, "color", text="", icon="BLANK1")
+        row = layout.row()
+        swatch = row.row()
+        swatch.scale_x = 0.35
+        swatch.prop(item, "color", text="")
         row.prop(item, "info", text="", emboss=False)
         found = next((layer for layer in hint_layers(data, None) if layer.name == item.info), None)
         side = row.row()

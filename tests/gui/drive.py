@@ -169,8 +169,19 @@ def steps():
     yield 0.5
     picture("5_stopped")
     bpy.ops.toon.resume_job(job=status().jobs[0].name)
-    deadline = time.time() + 200
-    while status().jobs and job_states()[0][0] in ("running", "waiting", "ready") and time.time() < deadline:
+    deadline = time.time() + 400
+    while job_states()[0][2] < 0.8 and time.time() < deadline:
+        yield 0.2
+    with override(editor):
+        bpy.ops.screen.animation_play()
+    while job_states()[0][0] != "ready" and time.time() < deadline:
+        yield 0.2
+    yield 1.0
+    SEEN["while_playing"] = job_states()
+    picture("6_import_ready")
+    with override(editor):
+        bpy.ops.screen.animation_cancel()
+    while status().jobs and time.time() < deadline:
         yield 0.2
     SEEN["after"] = job_states()
     yield 1.5

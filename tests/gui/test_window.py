@@ -75,6 +75,10 @@ def test_the_bar_moves_and_cancel_stops_the_job(seen):
     assert seen["running"][0][1] and seen["running"][0][2] > 0.3 and seen["stopped"]
 
 
+def test_while_the_artist_plays_nothing_is_imported_and_a_button_shows(seen):
+    assert seen["while_playing"][0][0] == "ready"
+
+
 def test_resumed_it_ends_in_sprites_by_itself(seen):
     assert seen["after"] == [] and len(seen["sprites"]) == 2 and seen["edit"] == ["FINISHED"]
 

@@ -8,12 +8,14 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.jobs.children import alive, listen
+from tests.jobs.children import alive, listen, open_files
 from toondecompose_blender.jobs.environment import child_environment, module_command
 from toondecompose_blender.jobs.spec import JobSpec, engine_arguments
 from toondecompose_blender.jobs.store import JobStore
@@ -45,11 +47,12 @@ def engine(engine_python, clip, tmp_path):
     started: list[Supervisor] = []
     store = JobStore(tmp_path / "jobs with space")
 
-    def start(folder: Path | None = None) -> Supervisor:
+    def start(folder: Path | None = None, numba: Path | None = None) -> Supervisor:
         spec = JobSpec(clip=str(clip), name=clip.name, sprites=2, preset="draft")
         folder = folder or store.create(spec)
         command = module_command(engine_python, "engine", engine_arguments(spec, folder), tmp_path)
-        env = {**child_environment(tmp_path), "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR", str(clip.parent / "numba"))}
+        cache = str(numba or os.environ.get("NUMBA_CACHE_DIR", clip.parent / "numba"))
+        env = {**child_environment(tmp_path), "NUMBA_CACHE_DIR": cache}
         started.append(Supervisor(command, folder, lock=store.lock(folder), env=env))
         return started[-1]
 
@@ -100,6 +103,71 @@ def test_cancel_leaves_no_process_and_keeps_finished_stages(engine):
     assert time.monotonic() - began < 8          # the ladder's end; the figure itself is for the benchmarks
     finished = {path.name for path in (child.folder / "stages").glob("*.json")}
     assert finished and not (child.folder / "decomposition.json").exists()
+
+
+def test_a_cancel_while_kernels_are_compiled_keeps_finished_stages_and_no_half_one(engine, tmp_path):
+    """Nothing is compiled yet and nobody hears: the engine is ended, and goes on later from what was finished."""
+    child = engine(numba=tmp_path / "empty")
+    listen(child, lambda heard: "Motion" in stages(heard), patience=300)
+    child.cancel()
+    assert listen(child)[-1] == Cancelled() and not alive(child._child.pid)
+    left = {path.name for path in (child.folder / "stages").iterdir()}
+    assert left and not [name for name in left if name.endswith(".tmp")]
+    assert left == {f"{name.removesuffix('.json')}{end}" for name in left for end in ("", ".json")}
+    again = engine(child.folder)
+    assert isinstance(listen(again, patience=300)[-1], Done)
+
+
+def test_twenty_starts_and_cancels_leave_no_process_thread_file_or_lock(engine):
+    """Five at a time, each cancelled at another moment of its start."""
+    files, threads, pids, folders = open_files(), threading.active_count(), [], []
+    for turn in range(4):
+        children = [engine() for _ in range(5)]
+        pids += [child._child.pid for child in children]
+        folders += [child.folder for child in children]
+        time.sleep(0.7 * turn)
+        for child in children:
+            child.cancel()
+        assert all(listen(child)[-1] == Cancelled() for child in children)
+    assert open_files() == files and threading.active_count() == threads and not any(map(alive, pids))
+    assert not [path for folder in folders for path in folder.rglob("*.tmp")]
+    assert not any(JobStore(folder.parent).is_locked(folder) for folder in folders)
+
+
+def test_an_engine_whose_blender_was_killed_leaves_and_the_job_goes_on_later(engine, clip, tmp_path, engine_python):
+    spec = JobSpec(clip=str(clip), name=clip.name, sprites=2, preset="draft")
+    store = JobStore(tmp_path / "jobs with space")
+    folder = store.create(spec)
+    command = module_command(engine_python, "engine", engine_arguments(spec, folder), tmp_path)
+    blender = ("import sys, time, pathlib\nfrom toondecompose_blender.jobs.supervisor import Supervisor\n"
+               "from toondecompose_blender.jobs.store import JobStore\nfolder = pathlib.Path(sys.argv[1])\n"
+               "child = Supervisor(sys.argv[2:], folder, lock=JobStore(folder.parent).lock(folder))\n"
+               "while 'Progress' not in {type(m).__name__ for m in child.poll()}: time.sleep(.01)\n"
+               "print(child._child.pid, flush=True)\ntime.sleep(600)")
+    with subprocess.Popen([sys.executable, "-c", blender, folder, *command], stdout=subprocess.PIPE) as process:
+        pid = int(process.stdout.readline())
+        assert store.is_locked(folder)
+        process.kill()
+    while alive(pid) or store.is_locked(folder):
+        time.sleep(0.05)
+    assert store.state(folder).status == "stopped"
+    assert isinstance(listen(engine(folder), patience=300)[-1], Done)
+
+
+def test_an_engine_without_torch_says_what_to_do(engine_python, clip, tmp_path):
+    """An environment with all packages but that one."""
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = Path(subprocess.run([engine_python, "-c", where], capture_output=True, text=True, check=True).stdout.strip())
+    subprocess.run([engine_python, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
+    own = next((tmp_path / "env").glob("lib/python*/site-packages"))
+    for package in packages.iterdir():
+        if not package.name.startswith(("torch", "_distutils_hack", "__pycache__")):
+            (own / package.name).symlink_to(package)
+    spec = JobSpec(clip=str(clip), name="none", sprites=2)
+    (tmp_path / "job").mkdir()
+    command = module_command(str(tmp_path / "env/bin/python"), "engine", engine_arguments(spec, tmp_path / "job"), tmp_path)
+    last = listen(Supervisor(command, tmp_path / "job", env=child_environment(tmp_path)), patience=120)[-1]
+    assert isinstance(last, Failed) and last.code == "engine.torch_missing" and "Repair" in last.remedy
 
 
 def test_a_disk_that_fills_up_is_said_and_nothing_half_written_counts_as_a_result(engine_python, clip, tmp_path):

@@ -8,6 +8,7 @@ import ast
 import re
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -243,6 +244,23 @@ def test_a_job_goes_on_when_another_file_is_opened_and_waits_for_its_own(session
     assert [(row.status, row.stage) for row in status().jobs] == [(STOPPED, "Mattes, 5 of 8")]
 
 
+def test_a_job_goes_on_when_its_file_is_reverted_and_is_imported_into_it(session, strip, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "mine.blend"))
+    bpy.context.scene.toondecompose.seed = 1
+    bpy.ops.toon.decompose()
+    tick_until(session, running(session))
+    job = only_job(session)
+    bpy.ops.wm.revert_mainfile()
+    assert job.running and bpy.context.scene.toondecompose.seed == 0 and len(status().jobs) == 1
+    job.spec = replace(job.spec, seed=0)                # the engine that copies, from here on
+    session.queue.cancel(job.id)
+    tick_until(session, lambda: not job.running)
+    bpy.ops.toon.resume_job(job=job.id)
+    tick_until(session, lambda: not session.queue.jobs)
+    strip = versions.strips_of(bpy.context.scene.sequence_editor)[0]
+    assert len(sprites_of(scene_of_job(strip[module.STRIP_JOB]))) == 1
+
+
 def test_a_result_that_came_while_the_file_was_closed_is_offered_when_it_opens(session, strip, tmp_path):
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "mine.blend"))
     bpy.ops.toon.decompose()
@@ -313,6 +331,44 @@ def test_every_button_that_a_panel_draws_exists():
     assert len(names) > 25
     for name in names:
         assert hasattr(bpy.types, f"TOON_OT_{name.removeprefix('toon.')}"), name
+
+
+def test_every_button_and_setting_has_a_name_and_a_tooltip():
+    """What the operator search and a hover show; rows of status are never hovered."""
+    names = [name.removeprefix("TOON_OT_") for name in dir(bpy.types) if name.startswith("TOON_OT_")]
+    assert len(names) > 30
+    for name in names:
+        shown = getattr(bpy.ops.toon, name).get_rna_type()
+        assert shown.description, name
+        assert re.fullmatch(r"[A-Z][\w' -]*(\.\.\.)?", shown.name), f"{shown.name!r} is no name in Blender's style"
+        for value in shown.properties:
+            is_path = getattr(value, "subtype", "") in ("FILE_PATH", "DIR_PATH")         # chosen in the file browser
+            assert is_path or value.is_hidden or value.identifier == "rna_type" or value.description, f"{name}.{value.identifier}"
+    for group in (bpy.types.Scene.bl_rna.properties["toondecompose"].fixed_type, bpy.context.scene.toondecompose.character.bl_rna):
+        for setting in group.properties:
+            if setting.identifier not in ("rna_type", "name", "character"):
+                assert setting.name and setting.description, setting.identifier
+                assert not setting.description.endswith("."), setting.identifier
+
+
+def test_what_is_internal_stays_out_of_the_search_and_what_an_artist_looks_for_is_in_it():
+    names = [name for name in dir(bpy.types) if name.startswith("TOON_OT_")]
+    searched = {name for name in names if "INTERNAL" not in getattr(getattr(bpy.types, name), "bl_options", ())}
+    assert {"TOON_OT_decompose", "TOON_OT_import_result", "TOON_OT_hints_draw", "TOON_OT_hold", "TOON_OT_render"} <= searched
+    assert not {"TOON_OT_cancel_job", "TOON_OT_import_job", "TOON_OT_engine_cancel", "TOON_OT_open_log"} & searched
+
+
+def test_a_preset_keeps_the_settings_and_brings_them_back(tmp_path, monkeypatch):
+    from toondecompose_blender import ui_panel
+    settings = bpy.context.scene.toondecompose
+    settings.sprites, settings.quality, settings.seed = "3", "BEST", 9
+    monkeypatch.setattr(bpy.utils, "user_resource", lambda *words, **options: str(tmp_path))
+    bpy.ops.toon.preset_add(name="Mine")
+    written = next(tmp_path.rglob("*.py")).read_text(encoding="utf-8")
+    settings.sprites, settings.quality, settings.seed = "AUTO", "DRAFT", 0
+    exec(written)
+    assert (settings.sprites, settings.quality, settings.seed) == ("3", "BEST", 9)
+    assert {word.split(".")[1] for word in ui_panel.TOON_OT_preset_add.preset_values} >= {"device", "size", "flow", "motion", "blending"}
 
 
 def test_register_rolls_back_when_a_part_fails(monkeypatch):

@@ -4,6 +4,8 @@ It asks torch; it does not decide what runs there."""
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 from ..protocol import EngineError
 
 __all__ = ["resolve_device"]
@@ -11,9 +13,9 @@ __all__ = ["resolve_device"]
 
 def resolve_device(asked: str) -> str:
     """"cpu" or "cuda" for "auto", "cpu" or "cuda".  Raises `EngineError` (engine.no_cuda) if CUDA is asked for in vain."""
-    if asked == "cpu":
+    if asked == "cpu" or (asked == "auto" and version("torch").endswith("+cpu")):
         return "cpu"
-    import torch  # takes a second, so only when the answer depends on it
+    import torch  # takes a second or two before the first sign of life, so only when the answer depends on it
 
     if torch.cuda.is_available():
         return "cuda"

@@ -98,14 +98,15 @@ def _draw_arguments(spec: JobSpec, folder: os.PathLike | str) -> list[str]:
     return [*words, *spec.switches, "--json"]
 
 
-def write_record(path: Path, record: object) -> None:
-    """Write a dataclass as JSON in one step: whole, or not at all.  Raises OSError."""
+def write_record(path: Path, record: object, *, sync: bool = True) -> None:
+    """Write a dataclass as JSON in one step: whole, or not at all; with `sync` also if the power fails.  Raises OSError."""
     temporary = path.with_name(path.name + ".tmp")
     try:
         with open(temporary, "w", encoding="utf-8", newline="\n") as file:
             json.dump(asdict(record), file, indent=1, ensure_ascii=False, sort_keys=True)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError:
         temporary.unlink(missing_ok=True)

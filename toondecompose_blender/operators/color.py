@@ -34,7 +34,7 @@ class TOON_OT_palette_restore(SpriteOperator, bpy.types.Operator):
 class TOON_OT_blending(SceneSpritesOperator, bpy.types.Operator):
     """Choose how the sprites of this scene mix"""
     bl_idname, bl_label = "toon.blending", "Change Blending"
-    mode: EnumProperty(name="Blending", items=[
+    mode: EnumProperty(name="Blending", description="How sprites mix where they overlap", items=[
         ("DISPLAY", "Display", "On the values of the screen, like the clip: exact; without lamps and view transforms"),
         ("LINEAR", "Scene Linear", "In linear light, like other 3D: flat colors stay, soft edges come out a little lighter")])
 

@@ -17,7 +17,8 @@ __all__ = ["register", "unregister"]
 class TOON_OT_sprite_move(ActiveSpriteOperator, bpy.types.Operator):
     """Move the active sprite one place to the front or the back"""
     bl_idname, bl_label = "toon.sprite_move", "Move Sprite"
-    direction: EnumProperty(name="Direction", items=[("UP", "Up", "To the front"), ("DOWN", "Down", "To the back")])
+    direction: EnumProperty(name="Direction", items=[("UP", "Up", "To the front"), ("DOWN", "Down", "To the back")],
+                            description="Where in the order of layers")
 
     def execute(self, context):
         moved = editing.move(context.scene, active_sprite(context), forward=self.direction == "UP")
@@ -50,7 +51,7 @@ class TOON_OT_sprite_solo(SpriteOperator, bpy.types.Operator):
 class TOON_OT_bake(SpriteOperator, bpy.types.Operator):
     """Change how the selected sprites move; timing, color and place stay"""
     bl_idname, bl_label = "toon.bake", "Change Motion"
-    kind: EnumProperty(name="Motion", items=[
+    kind: EnumProperty(name="Motion", description="How the sprite's motion is kept", items=[
         ("SHAPE_KEYS", "Shape Keys", "Exact for any motion"),
         ("UV_WARP", "UV Warp", "The plane stays and the drawing moves over it; only for motion without perspective")])
 

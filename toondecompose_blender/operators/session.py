@@ -27,7 +27,7 @@ from .mirror import mirror_engine, mirror_jobs, mirror_store
 __all__ = ["Session", "current", "refresh_engine", "register", "unregister"]
 
 BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 1.0     # seconds between two ticks
-POLL_SECONDS = 0.004                        # of each tick, at most, for hearing
+POLL_SECONDS = 0.002                        # of each tick, at most, for hearing: with the mirror a tick stays below 5 ms
 RENDER_SECONDS = 0.1                        # of each tick for a strip that is rendered first: about half of Blender's time
 UNINSTALL_SECONDS = 20.0                    # that a cancelled installation may take to delete thousands of files
 STRIP_JOB = JOB_ID                          # custom property of a strip, as of a collection: the id of the imported job

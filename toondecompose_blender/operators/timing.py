@@ -74,7 +74,8 @@ class TOON_OT_offset(_Retime, bpy.types.Operator):
 class TOON_OT_repeat(_Retime, bpy.types.Operator):
     """Repeat a range of frames up to the end of the scene"""
     bl_idname, bl_label = "toon.repeat", "Repeat"
-    mode: EnumProperty(name="Mode", items=[("LOOP", "Loop", "From the start again"), ("PINGPONG", "Ping-Pong", "In turns backwards")])
+    mode: EnumProperty(name="Mode", items=[("LOOP", "Loop", "From the start again"), ("PINGPONG", "Ping-Pong", "In turns backwards")],
+                       description="What follows the last frame")
     first: IntProperty(name="First", min=0, description="First frame of the range; 0: of the preview range, or of the sprite's keys")
     last: IntProperty(name="Last", min=0, description="Last frame of the range; 0: of the preview range, or of the sprite's keys")
 
@@ -105,7 +106,7 @@ class TOON_OT_timing_restore(_Retime, bpy.types.Operator):
 class TOON_OT_inbetweens(_Retime, bpy.types.Operator):
     """Let the place of the selected sprites glide between clip frames, for slow motion; drawings are held all the same"""
     bl_idname, bl_label = "toon.inbetweens", "In-Betweens"
-    on: BoolProperty(name="Glide", default=True)
+    on: BoolProperty(name="Glide", default=True, description="Move between two drawings too; off: hold each place")
 
     def retime(self, context, sprite_object) -> None:
         retiming.set_inbetweens(sprite_object, self.on)
