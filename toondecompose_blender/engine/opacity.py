@@ -158,23 +158,28 @@ class _Walker:
         return fits
 
     def _fit(self, t: int, guess: np.ndarray) -> _Fit:
-        """The drawing, its shift and its opacity that explain frame t best: all drawings coarsely, the best of them finely."""
-        sight = self._sight(t, guess, 0)
-        tries = {number: _fitted(*layer.levels[0], *sight) for number, layer in self.layers.items()}
-        likely = sorted(tries, key=lambda number: -tries[number][2])[:LIKELY]
-        return max((self._fine(t, number, guess, tries[number][0] * LEVELS[0][1]) for number in likely), key=lambda fit: fit.explained)
+        """The drawing, its shift and its opacity that explain frame t best: all drawings coarsely, a few better, the best finely."""
+        first, farthest = self._sight(t, guess, 0), FARTHEST * max(self.canvas.width, self.canvas.height)
+        shifts = {number: np.zeros(2) for number in self.layers}
+        for level, (_, stride) in enumerate(LEVELS):
+            tries = {}
+            for number, shift in shifts.items():
+                sight = self._sight(t, guess @ translation(*shift), level) if level else first
+                offset, _, explained = _fitted(*self.layers[number].levels[level], *sight)
+                tries[number] = explained, np.clip(shift + offset * stride, -farthest, farthest)
+            best = sorted(tries, key=lambda number: -tries[number][0])[:LIKELY if level == 0 else 1]
+            shifts = {number: tries[number][1] for number in best}
+        number, shift = next(iter(shifts.items()))
+        return self._measured(t, number, normalized(guess @ translation(*shift)))
 
-    def _fine(self, t: int, number: int, guess: np.ndarray, shift: np.ndarray) -> _Fit:
-        layer, farthest = self.layers[number], FARTHEST * max(self.canvas.width, self.canvas.height)
-        for level in range(1, len(LEVELS)):
-            shift = np.clip(shift, -farthest, farthest)
-            offset, _, _ = _fitted(*layer.levels[level], *self._sight(t, guess @ translation(*shift), level))
-            shift = shift + offset * LEVELS[level][1]
-        homography = normalized(guess @ translation(*np.clip(shift, -farthest, farthest)))
+    def _measured(self, t: int, number: int, homography: np.ndarray) -> _Fit:
+        """What a drawing explains of frame t when it lies there."""
         frame, behind, weight = self._sight(t, homography, len(LEVELS) - 1)
-        _, opacity, explained = _fitted(*layer.levels[-1], frame, behind, weight * layer.reach, turns=0)
-        inner = (weight * layer.reach)[..., 0] * (layer.levels[-1][1][..., 0] > 0.95) > 0
-        return _Fit(number, homography, opacity, explained, _seen_through(frame[inner], layer.levels[-1][0][inner], behind[inner]))
+        layer = self.layers[number]
+        color, alpha = layer.levels[-1]
+        _, opacity, explained = _fitted(color, alpha, frame, behind, weight * layer.reach, turns=0)
+        inner = (weight * layer.reach * (alpha > 0.95))[..., 0] > 0
+        return _Fit(number, homography, opacity, explained, _seen_through(frame[inner], color[inner], behind[inner]))
 
     def _sight(self, t: int, homography: np.ndarray, level: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Frame t, its background and where both are to be believed, brought onto the canvas."""
