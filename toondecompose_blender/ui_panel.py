@@ -167,6 +167,8 @@ def _draw_stopped(layout, context, job) -> None:
 
 def _draw_ready(layout, context, job) -> None:
     layout.label(text="Sprites are ready", icon="CHECKMARK")
+    if job.preview:
+        layout.template_icon(job.preview, scale=PREVIEW_SCALE)
     layout.operator("toon.import_job").job = job.name
 
 

@@ -232,6 +232,12 @@ def steps():
         SEEN["render"] = list(bpy.ops.toon.render("EXEC_DEFAULT"))
     SEEN["rendered"] = sorted(os.listdir(os.path.join(OUT, "render")))
     yield 1.0
+    blend = os.path.join(OUT, "edit.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=blend)
+    bpy.ops.wm.save_userpref()
+    for name, words in (("doctor", ["doctor", "--json"]), ("wrong", ["import", "/nowhere", "--blend", "/tmp/x.blend"])):
+        done = subprocess.run(["blender", "-b", blend, "--command", "toondecompose", *words], capture_output=True, text=True)
+        SEEN[name] = done.returncode, done.stdout[-4000:], done.stderr[-1000:]
     bpy.ops.toon.engine_setup()
     yield 3.0
     picture("9_preferences")

@@ -85,3 +85,10 @@ def test_resumed_it_ends_in_sprites_by_itself(seen):
 
 def test_a_sprite_is_retimed_and_the_scene_is_rendered(seen):
     assert seen["hold"] == seen["render"] == ["FINISHED"] and len(seen["rendered"]) == 3
+
+
+def test_the_same_blender_does_without_its_window_what_it_is_told(seen):
+    code, said, _ = seen["doctor"]
+    assert code == 0 and '"healthy": true' in said
+    code, _, complaint = seen["wrong"]
+    assert code == 1 and "result.missing" in complaint and "Traceback" not in complaint

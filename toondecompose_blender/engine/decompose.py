@@ -15,6 +15,7 @@ from ..protocol import Decomposition, SettingsError, sha256
 from .clip import ClipReader, open_clip
 from .device import resolve_device
 from .drawings import ExposureSheet, canvas_of, exposure_sheet
+from .first_look import show_first_look
 from .flow import Flow, compute_flow
 from .geometry import corners, project
 from .layers.hints import read_hints, spread
@@ -81,6 +82,7 @@ class _Job:
         layers = self.store.run("layers", fingerprint(motion.key, self.settings.sprites, self.hints_key), self._layers)
         self.camera, self.alphas, self.shade = load_motion(layers), layers.load("alphas"), layers.load("shade")
         self.planes, self.small_backdrop = load_planes(layers), load_backdrop(layers)
+        show_first_look(self.out, STAGES_FOLDER, np.asarray(self.small), self.alphas, self.report)
         exposure = self.store.run("exposure", fingerprint(layers.key), self._exposure)
         self.sheets = [load_sheet(exposure, k) for k in range(len(self.alphas))]
         plate = self.store.run("plate", fingerprint(layers.key), self._plate)

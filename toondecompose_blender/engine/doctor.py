@@ -75,6 +75,11 @@ def _device() -> Finding:
     if not torch.cuda.is_available():
         return Finding("Device", f"CPU, {os.cpu_count()} cores")
     properties = torch.cuda.get_device_properties(0)
+    try:
+        torch.ones(8, device="cuda").sum().item()       # a card that is seen may still be too old, or its driver, for this build
+    except RuntimeError as cause:
+        words = str(cause).strip().splitlines()[0]
+        return Finding("Device", f"{properties.name} does not compute: {words}", "error", "Choose another build, or CPU, and press Repair.")
     return Finding("Device", f"{properties.name}, {properties.total_memory / 2**30:.1f} GB, CUDA {torch.version.cuda}")
 
 
