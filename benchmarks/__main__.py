@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import panel, quality, scene, stages
+from . import character, panel, quality, scene, stages
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CLIPS = ROOT.parent / "shared/clips"
@@ -40,6 +40,11 @@ def main() -> int:
     topic.add_argument("--blender", type=Path, default=ROOT / ".venv/bin/python", metavar="PYTHON", help="an interpreter that has bpy")
     topic.add_argument("--rounds", type=int, default=20, help="starts and cancels (default: %(default)s)")
     topic.set_defaults(run=lambda options: panel.measure(blender=options.blender, rounds=options.rounds))
+    topic = topics.add_parser("character", help="CoNR against the published loop, and color transfer against a rig's own render")
+    topic.add_argument("--blender", type=Path, default=ROOT / ".venv/bin/python", metavar="PYTHON", help="an interpreter that has bpy")
+    topic.add_argument("--sizes", type=int, nargs="*", default=[256, 512], metavar="PX", help="of CoNR; none measures transfer alone")
+    topic.add_argument("--scene", type=Path, metavar="DIR", help="made by benchmarks.character_scene (default: made now)")
+    topic.set_defaults(run=lambda options: character.measure(blender=options.blender, sizes=options.sizes, scene=options.scene))
     options = parser.parse_args()
     needed = getattr(options, "clips", None) or getattr(options, "clip", None)
     if needed is not None and not needed.exists():
