@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..layers.evidence import residual_evidence
 from ..layers.plate import fill_unseen
 from .region import Exposure, Region, odd
 
@@ -17,6 +18,7 @@ __all__ = ["Matte", "solve_matte"]
 RIDGE = 300.0                    # squared gray levels by which the prior matte is trusted; engine design S10
 DISTINCT = (600.0, 1500.0)       # squared levels between foreground and background: offset and range of trust; prototype's figure
 VARIED = 900.0                   # squared levels of background change a sight that determine alpha: 30 levels, a guess
+DUST = 0.25                      # alpha outside of a region that needs a sign of something being there
 SNAP_LOW, SNAP_HIGH = 0.03, 0.97  # engine design S10
 
 
@@ -33,6 +35,7 @@ def solve_matte(exposures: list[Exposure], region: Region, *, scale: float) -> M
     prior = _known_background_alpha(exposures, region, mean_color, mean_background, scale)
     alpha = 1 - (covariance + RIDGE * (1 - prior)) / (variance + RIDGE)
     alpha = np.clip(alpha, 0, 1)
+    alpha[_quiet(exposures) & ~region.solid & (alpha < DUST)] = 0
     alpha[alpha < SNAP_LOW] = 0
     alpha[alpha > SNAP_HIGH] = 1
     inner = cv2.erode(region.solid.astype(np.uint8), _square(9 * scale)) > 0
@@ -69,6 +72,17 @@ def _moments(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
             covariance += np.einsum("hwc,hwc->hw", sight.color - color, step)
             variance += np.einsum("hwc,hwc->hw", sight.background - background, step)
     return color, background, covariance, variance, sights
+
+
+def _quiet(exposures: list[Exposure]) -> np.ndarray:
+    """Where no exposure differs from the background, though all that are visible know it: bool (H, W).  Mattes leave faint
+    dust there, made of a background that is not quite where, or as sharp as, its plate says."""
+    quiet, looked = np.ones(exposures[0].seen.shape, bool), np.zeros(exposures[0].seen.shape, bool)
+    for sight in exposures:
+        evidence = residual_evidence(sight.color, sight.background, sight.seen)
+        quiet &= ~sight.visible | (sight.seen & (evidence.foreground == 0))
+        looked |= sight.visible
+    return quiet & looked
 
 
 def _known_background_alpha(exposures: list[Exposure], region: Region, color: np.ndarray, background: np.ndarray,
