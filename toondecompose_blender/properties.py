@@ -38,7 +38,8 @@ MOTIONS = _items(("SHAPE_KEYS", "Shape Keys", "Exact for any motion"),
                  ("UV_WARP", "UV Warp", "Plain keyframes, for a background that only moves, turns and zooms"))
 BLENDINGS = _items(("DISPLAY", "Display", "Layers mix as in the clip: exact, without lights and view transforms"),
                    ("LINEAR", "Scene Linear", "Layers mix in linear light, to go with other 3D; soft edges change a little"))
-OUTPUTS = _items(("PNG", "PNG Images", "One picture a frame"), ("MOVIE", "Movie", "A movie with the strip's sound"),
+OUTPUTS = _items(("PNG", "PNG Images", "One picture a frame"), ("MOVIE", "Movie", "H.264 with the clip's sound: small"),
+                 ("FFV1", "Lossless Movie", "FFV1 with the clip's sound: every bit kept"),
                  ("EXR", "EXR Layers", "One layer a sprite, for compositing"))
 METHODS = _items(("TRANSFER", "Transfer", "Colors from the nearest point of the sheet: sharp, no download"),
                  ("CONR", "CoNR", "The published networks; needs their weights"))

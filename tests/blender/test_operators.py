@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The buttons: each says why it cannot run, and does one thing to the selected sprites."""
 
+import sys
+
 import bpy
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from reference import expected, psnr, rendered
 
 import toondecompose_blender
 from toondecompose_blender.operators import drawings as drawing_operators
-from toondecompose_blender.scene import baking, palette, retiming, versions
+from toondecompose_blender.scene import baking, output, palette, retiming, versions
 from toondecompose_blender.scene.sprites import sprites_of
 
 FRAMES = 6
@@ -119,6 +121,37 @@ def test_rendering_writes_what_the_panel_says(fox, folder, tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["0001.png", "0002.png"]
     assert psnr(results.read_png(tmp_path / "out" / "0002.png")[..., :3] / 255, expected(folder, 2)) > 55
     assert bpy.context.preferences.system.anisotropic_filter == before
+
+
+@pytest.mark.parametrize(("kind", "name"), [("MOVIE", "0001-0002.mp4"), ("FFV1", "0001-0002.mkv"), ("EXR", "0001.exr")])
+def test_rendering_writes_movies_and_layers_and_leaves_the_folder_as_it_was_set(fox, tmp_path, kind, name):
+    scene = bpy.context.scene
+    scene.render.filepath, scene.frame_end, scene.toondecompose.output = str(tmp_path / "out") + "/", 2, kind
+    bpy.ops.toon.render()
+    assert name in {path.name for path in (tmp_path / "out").iterdir()}
+    assert not [path for path in (tmp_path / "out").iterdir() if path.name.startswith("unfinished")]
+    assert scene.render.filepath == str(tmp_path / "out") + "/" and scene.render.use_file_extension
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files as only Unix can")
+def test_a_movie_that_does_not_fit_on_the_disk_leaves_nothing_of_itself(fox, tmp_path):
+    import resource
+    scene = bpy.context.scene
+    scene.render.filepath, scene.toondecompose.output = str(tmp_path / "out") + "/", "FFV1"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, before[1]))
+    try:
+        with pytest.raises(RuntimeError, match="frames of 0001-0006.mkv were written"):
+            bpy.ops.toon.render()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list((tmp_path / "out").iterdir()) == []
+    assert scene.render.filepath == str(tmp_path / "out") + "/"
+
+
+def test_every_output_of_the_panel_is_one_of_the_scene():
+    kinds = bpy.context.scene.toondecompose.bl_rna.properties["output"].enum_items
+    assert {item.identifier.lower() for item in kinds} == set(output.OUTPUTS)
 
 
 def test_a_strip_gets_its_sprites_back(fox, folder, tmp_path):

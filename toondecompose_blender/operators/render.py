@@ -7,8 +7,9 @@ from __future__ import annotations
 import bpy
 
 from ..protocol import ToonError
-from ..scene import output, rendering, strips
+from ..scene import output, strips
 from ..scene.sprites import sprites_of
+from ..scene.watching import Watch
 from .reasons import ReasonedOperator, report_error
 from .selected import class_registration
 
@@ -43,16 +44,23 @@ class TOON_OT_render(ReasonedOperator, bpy.types.Operator):
             output.set_output(scene, kind, sound=sound)
         except ToonError as error:
             return report_error(self, error)
-        end = rendering.watch_render(scene)
+        watch = Watch(scene, failed=tell_later)
+        state = {"CANCELLED"}
         try:
             state = bpy.ops.render.render(how, animation=True)
+            if "RUNNING_MODAL" not in state:
+                watch.end()
+        except ToonError as error:
+            return report_error(self, error)
         except RuntimeError as cause:
-            end()
+            watch.end()
             self.report({"ERROR"}, str(cause).strip().removeprefix("Error: "))
-            return {"CANCELLED"}
-        if "CANCELLED" in state:
-            end()
         return state
+
+
+def tell_later(error: ToonError) -> None:
+    """Show an error when no operator is there any more to report it."""
+    bpy.context.window_manager.popup_menu(lambda menu, _: menu.layout.label(text=str(error)), title="Render", icon="ERROR")
 
 
 register, unregister = class_registration(TOON_OT_render)

@@ -13,12 +13,12 @@ import bpy
 
 from ..protocol import SceneError
 from . import versions
+from .movies import keep_movie, unfinished
 from .output import MOVIES, set_output, use_sprite_layers
 
-__all__ = ["ENGINES", "Pictures", "render_pictures", "sharp_textures", "watch_render", "engine_of", "scene_to_render"]
+__all__ = ["ENGINES", "Pictures", "render_pictures", "sharp_textures", "engine_of", "scene_to_render"]
 
 ENGINES = ("cycles", "eevee")
-_UNFINISHED = "unfinished-"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def render_pictures(scene, pictures: Pictures, *, rendered: Callable[[int], bool
     """Render and return the files; `rendered` is told each frame, and False from it stops after that frame.
 
     Pictures made until then stay; a movie is complete or not there.  The scene's settings are as before afterwards.
-    Raises `SceneError` (scene.folder, scene.render).
+    Raises `SceneError` (scene.folder, scene.render, scene.movie).
     """
     try:
         pictures.folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def render_pictures(scene, pictures: Pictures, *, rendered: Callable[[int], bool
                          "Choose another output folder.") from cause
     with _restored(scene), sharp_textures(), _in_window(scene):
         set_output(scene, pictures.kind, depth=pictures.depth, alpha=pictures.alpha, sound=pictures.sound)
-        scene.frame_start, scene.frame_end = pictures.first, pictures.last
+        scene.frame_start, scene.frame_end, scene.frame_step = pictures.first, pictures.last, 1
         if pictures.kind in MOVIES:
             return _render_movie(scene, pictures, rendered)
         scene.render.filepath = str(pictures.folder.absolute() / "####")
@@ -77,48 +77,6 @@ def render_pictures(scene, pictures: Pictures, *, rendered: Callable[[int], bool
             if not rendered(frame):
                 break
         return files
-
-
-def watch_render(scene) -> Callable[[], None]:
-    """For a render that runs on its own: `sharp_textures` and a movie that is complete or not there, until it is done or cancelled.
-
-    Returns what ends the watch for a render that did not begin.
-    """
-    stack = contextlib.ExitStack()
-    stack.enter_context(sharp_textures())
-    keep = _unfinished_movie(scene, stack) if scene.render.is_movie_format else None
-    handlers = bpy.app.handlers
-
-    def end(*_) -> None:
-        for ends in (handlers.render_complete, handlers.render_cancel):
-            for watcher in (complete, end):
-                if watcher in ends:
-                    ends.remove(watcher)
-        stack.close()
-
-    def complete(*_) -> None:
-        if keep is not None:
-            keep()
-        end()
-    handlers.render_complete.append(complete)
-    handlers.render_cancel.append(end)
-    return end
-
-
-def _unfinished_movie(scene, stack: contextlib.ExitStack) -> Callable[[], None]:
-    """Give the scene's movie another name; returns what gives the file its own, without which it goes when `stack` ends."""
-    name, render = scene.name, scene.render
-    path = Path(bpy.path.abspath(render.frame_path()))
-    unfinished = path.with_name(_UNFINISHED + path.name)
-    before = render.filepath, render.use_file_extension
-    render.filepath, render.use_file_extension = str(unfinished), False
-
-    def restore() -> None:
-        unfinished.unlink(missing_ok=True)
-        if name in bpy.data.scenes:
-            bpy.data.scenes[name].render.filepath, bpy.data.scenes[name].render.use_file_extension = before
-    stack.callback(restore)
-    return lambda: unfinished.replace(path)
 
 
 @contextlib.contextmanager
@@ -137,9 +95,9 @@ def _render_movie(scene, pictures: Pictures, rendered: Callable[[int], bool]) ->
     """One movie, under another name until it is complete; none if it was stopped."""
     render = scene.render
     path = pictures.folder.absolute() / f"{pictures.first:04d}-{pictures.last:04d}{MOVIES[pictures.kind]}"
-    unfinished = path.with_name(_UNFINISHED + path.name)
+    written = unfinished(path)
     render.use_file_extension = False
-    render.filepath = str(unfinished)
+    render.filepath = str(written)
     stopped: list[int] = []
 
     def tell(*_) -> None:
@@ -149,11 +107,11 @@ def _render_movie(scene, pictures: Pictures, rendered: Callable[[int], bool]) ->
             scene.frame_current = pictures.last
     bpy.app.handlers.render_write.append(tell)
     try:
-        _render(scene, unfinished)
-        return [] if stopped else [unfinished.replace(path)]
+        _render(scene, written)
+        return [] if stopped else [keep_movie(path, pictures.last - pictures.first + 1)]
     finally:
         bpy.app.handlers.render_write.remove(tell)
-        unfinished.unlink(missing_ok=True)
+        written.unlink(missing_ok=True)
 
 
 def _render(scene, path: Path) -> None:
@@ -172,7 +130,7 @@ def _restored(scene) -> Iterator[None]:
     render, images, ffmpeg = scene.render, scene.render.image_settings, scene.render.ffmpeg
     frame = scene.frame_current
     before = [(owner, name, getattr(owner, name)) for owner, names in (
-        (scene, ("frame_start", "frame_end")), (render, ("filepath", "use_file_extension")),
+        (scene, ("frame_start", "frame_end", "frame_step")), (render, ("filepath", "use_file_extension")),
         (images, ("media_type", "file_format", "color_mode", "color_depth")), (ffmpeg, ("format", "codec", "audio_codec")),
     ) for name in names if hasattr(owner, name)]
     try:
