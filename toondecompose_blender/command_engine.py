@@ -18,7 +18,8 @@ from .jobs.environment import EngineHome, child_environment
 from .jobs.hints import HINTS_FOLDER
 from .jobs.spec import DEVICES, FLOWS, PRESETS, JobSpec, engine_arguments
 from .jobs.store import folder_error
-from .operators.clips import Clip, fill_folder, file_clip, shown_file, shown_strip, strip_clip
+from .operators.clips import Clip, fill_folder, shown_strip, strip_clip
+from .operators.decompose import refuse_without_engine
 from .operators.hints import are_drawn, drawn_hints
 from .preferences import engine_home
 from .protocol import ClipError
@@ -51,21 +52,16 @@ def add_engine_commands(commands: argparse._SubParsersAction) -> None:
 
 def _decompose(options: argparse.Namespace) -> int:
     home, out = engine_home(), options.out.absolute()
+    refuse_without_engine()
     sprites = None if options.sprites == "auto" else int(options.sprites) if options.sprites.isdigit() else 0
     wanted = JobSpec(clip=str(out), name="", sprites=sprites, preset=options.preset, device=options.device, flow=options.flow,
                      size=options.size, seed=options.seed, hints=str(options.hints.absolute()) if options.hints else "")
     try:
-        spec = _file(options, wanted, out) if options.clip else _active_strip(options, wanted, out)
+        named = options.clip and replace(wanted, clip=str(options.clip.absolute()), name=options.clip.name)
+        spec = named or _active_strip(options, wanted, out)
     except OSError as cause:
         raise folder_error(out, cause) from cause
     return _run(home, [word for word in engine_arguments(spec, out) if word != "--json"])
-
-
-def _file(options: argparse.Namespace, spec: JobSpec, out: Path) -> JobSpec:
-    """The job for a clip on disk."""
-    path = options.clip.absolute()
-    hints = _hints(options, spec, out, lambda: shown_file(file_clip(str(path))))
-    return replace(spec, clip=str(path), name=path.name, hints=hints)
 
 
 def _active_strip(options: argparse.Namespace, spec: JobSpec, out: Path) -> JobSpec:
@@ -90,7 +86,7 @@ def _hints(options: argparse.Namespace, spec: JobSpec, out: Path, shown: Callabl
         return spec.hints
     shutil.rmtree(out / HINTS_FOLDER, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
-    return drawn_hints(scene.toondecompose, shown(), scene.frame_current, out)
+    return drawn_hints(scene.toondecompose, shown(), out, current=scene.frame_current, sprites=spec.sprites)
 
 
 def _render(render: StripRender, clip: Clip) -> None:

@@ -50,7 +50,8 @@ def click(of_area, x, from_top):
     sidebar = next(r for r in of_area.regions if r.type == "UI")
     scale = bpy.context.preferences.system.ui_scale
     left, low = sidebar.x + sidebar.width * x, sidebar.y + sidebar.height - from_top * scale
-    subprocess.Popen(["xdotool", "mousemove", str(int(left)), str(int(HEIGHT - low)), "sleep", "0.3", "click", "1"])
+    subprocess.Popen(["xdotool", "mousemove", str(int(left)), str(int(HEIGHT - low)), "sleep", "0.3", "click", "1",
+                      "sleep", "0.3", "mousemove", "900", str(HEIGHT - 8)])        # away, or a tooltip covers the panel
 
 
 def drag(of_area, points):
@@ -70,7 +71,8 @@ def read_hints():
     scene, folder = window().scene, Path(OUT, "job")
     folder.mkdir()
     strip = scene.sequence_editor.active_strip
-    made = hints.drawn_hints(scene.toondecompose, clips.shown_strip(scene, strip, clips.strip_clip(scene, strip)), 1, folder)
+    made = hints.drawn_hints(scene.toondecompose, clips.shown_strip(scene, strip, clips.strip_clip(scene, strip)), folder,
+                             current=1, sprites=2)
     return json.loads(Path(made).read_text())["hints"] if made else []
 
 

@@ -110,6 +110,21 @@ def test_wheels_that_install_but_do_not_work_are_not_switched_to(home, tmp_path)
     assert not list(home.root.glob("env-*")) and home.status().state == MISSING
 
 
+@pytest.mark.skipif("TOONDECOMPOSE_TEST_WHEELS" not in os.environ, reason="TOONDECOMPOSE_TEST_WHEELS names no folder with all wheels")
+def test_a_folder_of_wheels_becomes_an_engine_and_a_repair_replaces_it(home):
+    """Minutes and 1.6 GB: only where somebody has the wheels."""
+    made = []
+    for _ in range(2):
+        last = listen(act(home, "install", "--build", "cpu", "--wheels", os.environ["TOONDECOMPOSE_TEST_WHEELS"]), patience=1200)[-1]
+        assert isinstance(last, Done), last
+        made.append(Path(home.record().python))
+        assert home.status().state == READY and home.record().size > 1e9
+    assert not made[0].exists() and made[1].exists() and len(list(home.root.glob("env-*"))) == 1
+    done = subprocess.run(home.command(["doctor", "--json"]), env=child_environment(home.root), capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["healthy"]
+    assert isinstance(listen(act(home, "remove"))[-1], Done) and not list(home.root.glob("env-*"))
+
+
 def test_a_cancelled_installation_leaves_nothing(home, tmp_path):
     (tmp_path / "wheels").mkdir()
     child = act(home, "install", "--build", "cpu", "--wheels", str(tmp_path / "wheels"))

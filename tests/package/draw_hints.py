@@ -125,7 +125,8 @@ def main(frames: str, out: str) -> dict:
     angles = np.linspace(0, 2 * np.pi, 16)
     draw(area, region, START, [(20 * np.cos(a), 20 * np.sin(a)) for a in angles])
     settings.hint_mask = mask
-    made = hints.drawn_hints(settings, clips.shown_strip(scene, strip, clips.strip_clip(scene, strip)), START, folder)
+    made = hints.drawn_hints(settings, clips.shown_strip(scene, strip, clips.strip_clip(scene, strip)), folder, current=START,
+                             sprites=None)
     written = json.loads(Path(made).read_text())["hints"]
     rows = [layer.info for layer in annotation.layers]
     scenes, masks = len(bpy.data.scenes), len(bpy.data.masks)

@@ -89,7 +89,9 @@ def _submit(context, clip: Clip, origin: Origin, shown: Callable[[], Shown], cur
                    **spec_options(settings))
 
     def prepare(folder: Path) -> JobSpec:
-        hints = drawn_hints(settings, shown(), current, folder) if are_drawn(settings) else spec.hints
+        hints = spec.hints
+        if are_drawn(settings):
+            hints = drawn_hints(settings, shown(), folder, current=current, sprites=spec.sprites)
         return replace(spec, clip=fill_folder(clip, folder), hints=hints)
 
     return session.current().queue.submit(spec, prepare=prepare, hold=bool(clip.rendered))

@@ -28,10 +28,11 @@ def are_drawn(settings) -> bool:
     return settings.use_hints and (settings.hint_annotation is not None or settings.hint_mask is not None)
 
 
-def drawn_hints(settings, shown: Shown, current: int, job_folder: Path) -> str:
+def drawn_hints(settings, shown: Shown, job_folder: Path, *, current: int, sprites: int | None) -> str:
     """Write what was drawn on the clip's frames below `job_folder`; the path of the file, "" if nothing lies in them.
 
-    `current` is the scene's frame, in which a mask without keys counts.  Raises `SettingsError` (settings.hints), OSError.
+    `current` is the scene's frame, in which a mask without keys counts; `sprites` how many are asked for, None for auto.
+    Raises `SettingsError` (settings.hints), OSError.
     """
     folder = job_folder / HINTS_FOLDER
     folder.mkdir()
@@ -39,7 +40,7 @@ def drawn_hints(settings, shown: Shown, current: int, job_folder: Path) -> str:
     hints = annotation_hints(annotation, mask, shown) if annotation else []
     hints += write_masks(mask, annotation, shown, current, folder) if mask else []
     numbered = max((hint.sprite for hint in hints), default=0) + 1
-    if settings.sprites != "AUTO" and numbered > int(settings.sprites):
+    if sprites is not None and numbered > sprites:
         raise SettingsError("settings.hints", f"The hints are for {numbered} sprites, the background included.",
                             f"Choose {numbered} sprites, or Auto.")
     return str(write_hints(folder, hints)) if hints else ""
