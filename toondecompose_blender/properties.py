@@ -193,6 +193,7 @@ class Status(bpy.types.PropertyGroup):
     install_fraction: FloatProperty(min=0, max=1)
     install_text: StringProperty()
     jobs_size: StringProperty()
+    lost: StringProperty()
     sprite_index: IntProperty(get=_active_row, set=_activate_row)
 
 

@@ -83,6 +83,17 @@ class TOON_PT_sprites(ViewPanel, bpy.types.Panel):
         side.operator("toon.sprite_move", text="", icon="TRIA_DOWN").direction = "DOWN"
         side.separator()
         side.menu("TOON_MT_sprite_specials", text="", icon="DOWNARROW_HLT")
+        self.draw_lost(context)
+
+    def draw_lost(self, context) -> None:
+        """Which sprites miss files, as it was found when the file was opened, and the way to get them back."""
+        lost = context.window_manager.toondecompose.lost
+        for line in lost.splitlines():
+            wrapped(self.layout, context, line, icon_name="ERROR", alert=True)
+        if lost:
+            row = self.layout.row(align=True)
+            row.operator("toon.relink", text="Relink Result...", icon="FILE_FOLDER")
+            row.operator("toon.reload", text="", icon="FILE_REFRESH")
 
 
 class SpritePanel(ViewPanel):

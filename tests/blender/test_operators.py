@@ -10,7 +10,6 @@ import results
 from reference import expected, psnr, rendered
 
 import toondecompose_blender
-from toondecompose_blender.operators import drawings as drawing_operators
 from toondecompose_blender.scene import baking, output, palette, retiming, versions
 from toondecompose_blender.scene.sprites import sprites_of
 
@@ -179,7 +178,7 @@ def test_opening_a_file_notes_what_got_lost_and_relinking_clears_it(fox, folder,
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
     folder.rename(tmp_path / "elsewhere")
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "saved.blend"))
-    note = bpy.context.window_manager[drawing_operators.LOST]
-    assert "Fox: 3 missing" in note and "Background: 1 missing" in note
+    status = bpy.context.window_manager.toondecompose
+    assert "Fox misses 3 files, first fox_0001.png" in status.lost and "Background misses 1 files" in status.lost
     bpy.ops.toon.relink(directory=str(tmp_path / "elsewhere"))
-    assert drawing_operators.LOST not in bpy.context.window_manager
+    assert status.lost == ""

@@ -24,10 +24,7 @@ from .selected import (
     selected_sprites,
 )
 
-__all__ = ["LOST", "register", "unregister"]
-
-LOST = "toondecompose_lost"
-"""Custom property of the WindowManager: what the opened file misses, in words; absent if nothing."""
+__all__ = ["register", "unregister"]
 
 
 class TOON_OT_drawing_replace(ActiveSpriteOperator, bpy.types.Operator):
@@ -145,17 +142,13 @@ class TOON_OT_unpack(SceneSpritesOperator, bpy.types.Operator):
 @persistent
 def note_lost_files(*_) -> None:
     """Tell which sprites of the open file miss pictures: called whenever a file was opened."""
-    manager = bpy.context.window_manager
     lost = {}
     for scene in bpy.data.scenes:
         for sprite_object in sprites_of(scene):
             paths = drawings.lost_files(sprite_object)
             if paths:
-                lost[sprite_object.name] = f"{sprite_object.name}: {len(paths)} missing, first {paths[0]}"
-    if lost:
-        manager[LOST] = "\n".join(lost.values())
-    elif LOST in manager:
-        del manager[LOST]
+                lost[sprite_object.name] = f"{sprite_object.name} misses {len(paths)} files, first {paths[0].name} in {paths[0].parent}"
+    bpy.context.window_manager.toondecompose.lost = "\n".join(lost.values())
 
 
 def _drawing(context) -> int:
