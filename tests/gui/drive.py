@@ -188,6 +188,17 @@ def steps():
     SEEN["after"] = job_states()
     yield 1.5
     picture("6_done")
+    session = import_module(f"{MODULE}.operators.session")
+    bpy.context.preferences.view.render_display_type = "NONE"
+    scene.render.filepath, scene.frame_end = os.path.join(OUT, "meanwhile", ""), 60
+    with override(editor):
+        bpy.ops.render.render("INVOKE_DEFAULT", animation=True)
+    yield 0.2
+    SEEN["rendering"] = [session.is_moving(), session.is_safe()]
+    deadline = time.time() + 120
+    while session.is_moving() and time.time() < deadline:
+        yield 0.2
+    SEEN["rendered_then"] = session.is_safe()
     with override(editor):
         bpy.ops.sequencer.select_all(action="SELECT")
         bpy.ops.sequencer.meta_make()

@@ -127,6 +127,9 @@ def packages(talk: Talk, home: Path, python: str, build: Build, wheels: str) -> 
                 now = finished
             elif found := re.match(r"Progress (\d+) of (\d+)", line):
                 now = finished + int(found[1]) / 1e6
+            elif (found := re.match(r"Processing (.+\.whl)", line)) and os.path.isfile(found[1]):
+                finished, size = finished + size, os.path.getsize(found[1]) / 1e6
+                now = finished
             else:
                 continue
             seconds = time.monotonic() - started
