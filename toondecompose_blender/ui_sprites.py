@@ -16,7 +16,7 @@ from .ui_rows import big_button, button_row, value_row, wrapped
 
 __all__ = ["register", "unregister"]
 
-SWATCHES_IN_A_ROW, MOST_SWATCHES = 4, 8
+SWATCHES_IN_A_ROW, MOST_SWATCHES = 4, 16
 PICTURE_SCALE = 6.0
 HOLDS = (1, 2, 3, 4)
 

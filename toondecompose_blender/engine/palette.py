@@ -11,7 +11,7 @@ from ..protocol import Swatch
 
 __all__ = ["MOST_SWATCHES", "find_palette", "index_map"]
 
-MOST_SWATCHES = 8          # the panel shows two rows of four
+MOST_SWATCHES = 16         # the demo's runner has 15 paints; with 8, shoes changed with the hair, and line art with the scarf
 SAME_COLOR = 26.0          # gray levels (Euclidean over RGB) within which two shades are one paint
 FAR_FROM_ANY = 90.0        # a pixel farther than this from every swatch belongs to none
 SMALLEST_SHARE = 0.004     # of the sprite's area
