@@ -10,6 +10,7 @@ from reference import expected, psnr, reloaded, rendered
 from toondecompose_blender.scene import retiming
 from toondecompose_blender.scene.importing import import_result
 from toondecompose_blender.scene.timing import source_curve, write_keys
+from toondecompose_blender.scene.versions import eevee_engine
 
 FRAMES = 8
 
@@ -62,6 +63,15 @@ def test_every_frame_shows_the_right_drawing_at_the_right_place(operation, shown
     operation(fox)
     assert_rendered(imported, folder, tmp_path / "out", shown)
     assert [retiming.shown_frame(fox, frame) for frame in range(1, len(shown) + 1)] == shown
+
+
+def test_eevee_shows_the_right_drawing_at_the_right_place_too(fox, imported, folder, tmp_path):
+    bpy.data.scenes[imported.scene].render.engine = eevee_engine()
+    retiming.reverse(fox)
+    reversed_picture = rendered(bpy.data.scenes[imported.scene], tmp_path / "out", 3)[0]
+    assert psnr(reversed_picture, expected(folder, 3, frames={"fox": 6})) > 65
+    retiming.freeze(fox, 6)
+    assert psnr(rendered(bpy.data.scenes[imported.scene], tmp_path / "out", 1)[0], expected(folder, 1, frames={"fox": 3})) > 65
 
 
 def test_operations_combine_half_speed_then_twos(fox):
