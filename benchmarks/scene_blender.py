@@ -20,18 +20,17 @@ from toondecompose_blender.scene.versions import strips_of
 
 
 def speed(result: Path, rendered: int) -> dict[str, float]:
-    """Seconds to import, ms a sprite for a frame change, frames a second rendered, kB of .blend for 1,000 frames."""
+    """Seconds to import, ms a sprite for a frame change, frames a second rendered, kB that 1,000 frames of a sprite add to a .blend."""
+    empty = {compress: _blend_bytes(compress) for compress in (True, False)}
     seconds, imported = _timed(lambda: import_result(result))
     scene = bpy.data.scenes[imported.scene]
     bpy.context.window.scene = scene
     count, last = len(imported.sprites), scene.frame_end
     changes, _ = _timed(lambda: [scene.frame_set(frame) for frame in range(1, last + 1)])
     figures = {"sprites": count, "frames": last, "import_seconds": seconds, "frame_set_ms_per_sprite": 1000 * changes / last / count}
+    for compress, name in ((True, "compressed_blend"), (False, "blend")):
+        figures[f"{name}_kb_per_1000_frames_and_sprite"] = (_blend_bytes(compress) - empty[compress]) / last / count
     with tempfile.TemporaryDirectory() as folder:
-        blend = Path(folder, "scene.blend")
-        bpy.ops.wm.save_as_mainfile(filepath=str(blend))
-        figures["blend_kb_per_1000_frames"] = blend.stat().st_size / last
-        figures["blend_kb_per_1000_frames_and_sprite"] = blend.stat().st_size / last / count
         for engine in ENGINES:
             scene.render.engine = engine_of(engine)
             figures[f"{engine}_fps"] = _frames_a_second(scene, Path(folder), rendered)
@@ -53,6 +52,13 @@ def render(result: Path, out: Path, frames: list[int]) -> dict[str, float]:
             render_pictures(scene, Pictures(out / engine, frame, frame, depth=16), rendered=lambda _: True)
         figures[engine] = time.perf_counter() - start
     return figures
+
+
+def _blend_bytes(compress: bool) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "scene.blend")
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), compress=compress, copy=True)
+        return path.stat().st_size
 
 
 def _frames_a_second(scene, folder: Path, frames: int) -> float:
