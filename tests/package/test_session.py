@@ -5,7 +5,9 @@ The engine is a child that copies a drawn result; the real one has its own tests
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -17,7 +19,7 @@ import pytest
 
 import toondecompose_blender
 from tests.blender import results
-from tests.jobs.children import PREAMBLE
+from tests.jobs.children import PREAMBLE, alive
 from toondecompose_blender.jobs.queue import JobQueue
 from toondecompose_blender.jobs.store import FAILED, IMPORTED, READY, STOPPED
 from toondecompose_blender.operators import session as module
@@ -299,6 +301,34 @@ def test_a_damaged_result_fails_with_a_remedy_and_leaves_nothing_in_the_file(ses
     bpy.ops.toon.decompose()
     tick_until(session, lambda: bool(status().jobs) and status().jobs[0].status == FAILED)
     assert status().jobs[0].remedy and {len(bpy.data.scenes), len(bpy.data.objects)} == before
+
+
+LEAVE = """
+import os, sys, time
+import bpy, toondecompose_blender
+from tests.jobs.children import PREAMBLE
+from toondecompose_blender.jobs.queue import JobQueue
+from toondecompose_blender.jobs.spec import JobSpec
+from toondecompose_blender.operators import session
+toondecompose_blender.register()
+current = session.current()
+script = PREAMBLE + "hello(); progress(3)\\nwhile True: time.sleep(9)"
+current.queue = JobQueue(current.queue.store, lambda arguments: [sys.executable, "-c", script])
+job = current.queue.submit(JobSpec(clip="/clip", name="clip"))
+while job.progress is None:
+    current.tick()
+    time.sleep(.01)
+print("ENGINE", job.supervisor._child.pid, job.folder, flush=True)
+"""
+
+
+def test_the_end_of_blender_is_the_end_of_its_engine_and_the_job_can_be_resumed(session, tmp_path):
+    """A Blender that ends by itself, with an engine that hears nothing."""
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", LEAVE], env=env, capture_output=True, text=True)
+    _, pid, folder = next(line for line in done.stdout.splitlines() if line.startswith("ENGINE")).split(" ", 2)
+    assert not alive(int(pid))
+    assert session.queue.store.state(Path(folder)).status == STOPPED and not session.queue.store.is_locked(Path(folder))
 
 
 def test_an_error_in_a_tick_does_not_end_the_timer(session, monkeypatch, capsys):
