@@ -123,7 +123,7 @@ def test_a_folder_of_wheels_becomes_an_engine_and_a_repair_replaces_it(home):
     assert not made[0].exists() and made[1].exists() and len(list(home.root.glob("env-*"))) == 1
     done = subprocess.run(home.command(["doctor", "--json"]), env=child_environment(home.root), capture_output=True, text=True, check=True)
     assert json.loads(done.stdout)["healthy"]
-    assert isinstance(listen(act(home, "remove"))[-1], Done) and not list(home.root.glob("env-*"))
+    assert isinstance(listen(act(home, "remove"), patience=600)[-1], Done) and not list(home.root.glob("env-*"))
 
 
 def test_a_cancelled_installation_leaves_nothing(home, tmp_path):
