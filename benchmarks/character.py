@@ -36,10 +36,10 @@ def measure(*, blender: Path, sizes: list[int], scene: Path | None) -> None:
             subprocess.run([blender, "-m", "benchmarks.character_scene", scene], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
         keep("character_transfer", _transfer(scene))
         if sizes:
-            keep("character_speed", _speed(Path(temporary), sizes))
+            _speed(Path(temporary), sizes)
 
 
-def _speed(folder: Path, sizes: list[int]) -> list[dict]:
+def _speed(folder: Path, sizes: list[int]) -> None:
     weights = _random_weights(folder / "weights")
     rows = []
     for size in sizes:
@@ -54,10 +54,10 @@ def _speed(folder: Path, sizes: list[int]) -> list[dict]:
                 row[f"times_faster_{name[:-2]}"] = round(row["published"][name]["processor"] / row["engine"][name]["processor"], 2)
             row["largest_difference"] = float(np.abs(np.load(folder / "engine.npy") - np.load(folder / "published.npy")).max())
             rows.append(row)
+            keep("character_speed", rows)
             print(f"{size} px, {views} views: a frame {row['published']['frame_s']} -> {row['engine']['frame_s']}, "
                   f"{row['times_faster_frame']}x, with the sheet {row['times_faster_shot']}x; {row['published']['peak_gb']} -> "
                   f"{row['engine']['peak_gb']} GB; outputs differ by {row['largest_difference']:.1e}", flush=True)
-    return rows
 
 
 def _random_weights(folder: Path) -> Path:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """python -m benchmarks.character_speed WHO WEIGHTS SIZE VIEWS FRAMES OUT: one measurement in a process of its own, as JSON.
-WHO is engine or published; memory is that of this process alone.  It compares nothing."""
+WHO is engine or published; on one thread, because threads that wait for each other burn time of the processor.  It compares nothing."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ __all__ = ["main"]
 
 def main(who: str, weights: str, size: str, views: str, frames: str, out: str) -> None:
     """Draw a shot of random poses from a random sheet, save the last drawing to `out`, print the figures."""
+    import torch
+    torch.set_num_threads(1)
     rng, side = np.random.default_rng(0), int(size)
     sheet = rng.integers(0, 256, (int(views), side, side, 4), np.uint8)
     poses = rng.random((int(frames), side, side, 4), np.float32)

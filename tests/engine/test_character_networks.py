@@ -8,6 +8,7 @@ import shutil
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -20,6 +21,7 @@ from toondecompose_blender.engine.character.networks import DECODER, NETWORKS
 from toondecompose_blender.engine.character.renderer import premultiplied
 from toondecompose_blender.engine.character.udp import read_pose, write_pose
 from toondecompose_blender.engine.character.winograd import Winograd
+from toondecompose_blender.engine.movie import MovieWriter
 from toondecompose_blender.engine.pictures import read_picture, write_picture
 from toondecompose_blender.protocol import CharacterError
 
@@ -190,6 +192,37 @@ def test_detected_poses_can_be_read_back(folders, weights):
     assert [file.name for file in files] == ["1.npz", "2.npz"]
     pose = read_pose(files[0])
     assert pose.shape == (140, 120, 4) and not pose[0].any()
+
+
+def test_large_poses_are_drawn_small_and_enlarged_along_their_own_edges(folders, weights):
+    pose = read_pose(folders / "poses" / "1.npz")
+    large = cv2.resize(pose, (360, 420), interpolation=cv2.INTER_NEAREST)
+    write_pose(folders / "poses" / "1.npz", large)
+    write_pose(folders / "poses" / "2.npz", 0 * large)
+    result = draw_character(folders / "sheet", folders / "poses", folders / "out", method="conr", weights=weights, size=128)
+    drawn = read_picture(folders / "out" / result.sprites[0].drawings[0])
+    assert result.sprites[0].exposure == (1, 0)  # nothing is drawn where there is nothing
+    assert drawn.shape == (420, 360, 4) and not drawn[..., 3][large[..., 3] == 0].any()
+    edge = (large[..., 3] > 0) & (cv2.erode(large[..., 3], np.ones((3, 3))) == 0)
+    assert drawn[edge][:, 3].mean() > 0.8 * drawn[large[..., 3] > 0][:, 3].mean()  # as crisp as the pose, not as the small drawing
+
+
+def test_a_movie_on_a_flat_background_becomes_poses(folders, weights):
+    picture = read_picture(folders / "sheet" / "1.png")
+    flat = np.where(picture[..., 3:] > 0, picture[..., :3], 240).astype(np.uint8)
+    with MovieWriter(folders / "walk.mp4", 120, 140, fps=24) as movie:
+        for shift in (0, 6):
+            movie.write(np.roll(flat, shift, axis=1))
+    files = detect_poses(folders / "walk.mp4", folders / "detected", weights=weights, size=128)
+    poses = [read_pose(file) for file in files]
+    assert [file.name for file in files] == ["0001.npz", "0002.npz"] and all(pose.shape == (140, 120, 4) for pose in poses)
+    assert not any(pose[:, :8].any() for pose in poses)
+
+
+def test_detecting_without_weights_is_refused_at_once(folders):
+    with pytest.raises(CharacterError) as refusal:
+        detect_poses(folders / "sheet", folders / "detected", weights=folders)
+    assert refusal.value.code == "character.weights_missing" and not (folders / "detected").exists()
 
 
 def test_views_are_free_of_order_and_joined_sheets_equal_whole_ones(renderer):

@@ -63,6 +63,7 @@ class Block(nn.Module):
         self.conv_last = nn.Sequential(nn.ConvTranspose2d(WIDTH, WIDTH, 4, 2, 1), nn.PReLU(WIDTH),
                                        nn.ConvTranspose2d(WIDTH, sum(self.parts), 4, 2, 1))
         self._stacks: list[list[Winograd]] = []
+        self._layout = torch.contiguous_format
 
     def forward(self, parts: list[torch.Tensor]) -> torch.Tensor:
         """Flow, message, message flows, local message, local flows and masks (0..1), as `self.parts` divides the channels.
@@ -78,6 +79,8 @@ class Block(nn.Module):
         """Lay the loaded weights out as inference reads them; saves a copy and a third of the residual convolutions a frame."""
         if not LOCAL[self._level]:
             self._drop_unused()
+            self._layout = LAYOUT  # pays for the largest pictures only
+        self.conv0.to(memory_format=self._layout)
         self.conv_last.to(memory_format=LAYOUT)
         if self.conv_last[0].weight.device.type == "cpu":
             self._stacks = [[Winograd(*block[at:at + 2]) for at in range(0, len(block), 2)] for block in self.convblocks]
@@ -112,7 +115,8 @@ class Block(nn.Module):
         shared = [number for number, part in enumerate(parts) if len(part) < views]
 
         def convolved(chosen: list[int], bias: torch.Tensor | None) -> torch.Tensor:
-            return F.conv2d(torch.cat([parts[n] for n in chosen], 1), torch.cat([columns[n] for n in chosen], 1), bias, 2, 1)
+            picture, weight = (torch.cat([each[n] for n in chosen], 1).contiguous(memory_format=self._layout) for each in (parts, columns))
+            return F.conv2d(picture, weight, bias, 2, 1)
 
         x = convolved(own, first.bias)
         return x + convolved(shared, None) if shared else x
