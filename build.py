@@ -140,7 +140,7 @@ def blender_python() -> Path:
 
 
 def engine_python() -> Path:
-    return environment(".venv-engine", ["engine.txt", "tests.txt"], "TOONDECOMPOSE_ENGINE_PYTHON", ((3, 11),))
+    return environment(".venv-engine", ["engine.txt", "tests.txt", "farm.txt"], "TOONDECOMPOSE_ENGINE_PYTHON", ((3, 11),))
 
 
 def bpy_folder(python: Path) -> Path:
@@ -179,6 +179,7 @@ def build_extension(python: Path, folder: Path) -> Path:
         shutil.copytree(PACKAGE, staged, ignore=shutil.ignore_patterns("__pycache__"))
         for file in (ROOT / "blender_manifest.toml", ROOT / "LICENSE"):
             shutil.copy(file, staged)
+        shutil.copytree(ROOT / "farm", staged / "farm", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(ROOT / "requirements" / "engine.txt", staged / "requirements.txt")
         made = Path(work, package.name)
         run(python, tool, "build", "--source-dir", staged, "--output-filepath", made, quiet=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -28,7 +29,10 @@ LOG_NAME = "job.log"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code: 0 done, 1 failed, 2 wrong arguments, 130 cancelled."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["submit"]:
+        return _submit(words[1:])
+    options = _parser().parse_args(words)
     if getattr(options, "json", False) and hasattr(options, "out"):
         return _as_job(options)
     report = BarReport()
@@ -132,6 +136,23 @@ def _decompose(options: argparse.Namespace, report: Report) -> None:
         _say(f"{len(result.shots)} shots in {options.out / 'shots'}, each a result of its own.")
 
 
+def _shots(options: argparse.Namespace, report: Report) -> None:
+    from .whole import write_plan
+    shots = write_plan(options.clip, options.out, frames=options.frames, by_shots=options.shots == "auto", report=report).shots
+    report.close()
+    if not options.json:
+        _say("\n".join(f"{shot.folder}: frames {shot.first} to {shot.last}" for shot in shots))
+
+
+def _submit(words: list[str]) -> int:
+    """A farm's job is written outside of the engine, which only finds the shots; the terminal and the pipes are the other's."""
+    from .launch import module_words
+    try:
+        return subprocess.call(module_words("jobs.submit", words))
+    except KeyboardInterrupt:
+        return CANCELLED
+
+
 def _settings(options: argparse.Namespace) -> Settings:
     return Settings(sprites=options.sprites, frames=options.frames, lines=options.size, preset=options.preset, device=options.device,
                     seed=options.seed, flow=options.flow, hints=options.hints, residual=options.residual)
@@ -204,6 +225,13 @@ def _parser() -> argparse.ArgumentParser:
                          help="auto: a clip that cuts becomes one result a shot, below RESULT/shots (not with hints)")
     command.add_argument("--wait", action="store_true", help="wait for another engine that works on RESULT, instead of refusing")
     command.add_argument("--residual", action="store_true", help="also keep what the sprites lack of every frame (recompose --residual)")
+
+    command = add("shots", _shots, "find where a clip cuts, and write it down", job=True)
+    command.add_argument("clip", type=Path, metavar="CLIP", help="folder of pictures, or a movie")
+    command.add_argument("--frames", type=_frames, metavar="A:B", help="first and last frame, counted from 1")
+    command.add_argument("--shots", choices=["auto", "off"], default="auto", help="off: all of the clip is one shot")
+
+    commands.add_parser("submit", help="hand a clip to a farm, one task a shot (submit --help)", add_help=False)
 
     command = add("export", _export, "write a result in another layout")
     command.add_argument("result", type=Path, metavar="RESULT")

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import queue
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..protocol import Cancelled, Done, EngineError, Failed, Message, Progress, ToonError, Warned, decode
+from .launch import module_words
 from .parallel import worker_count
 from .report import Report
 from .settings import Settings
@@ -22,9 +22,6 @@ from .stages import told
 
 __all__ = ["ShotEngines", "ShotTask"]
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-# As the extension starts its engine: nothing of the package's parent folder stands in front of the standard library.
-_START = "import runpy, sys; sys.path.append(sys.argv.pop(1)); runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 _LOOK = 0.3                             # seconds between two looks whether the work shall stop
 _PATIENCE = 5.0, 3.0                    # seconds to leave by itself, and after being told to
 _UNITS = 100                            # of a shot, for progress
@@ -173,11 +170,9 @@ class _Child:
 
 def _command(task: ShotTask, settings: Settings) -> list[str]:
     """The argument list of the engine for one shot: the unit that a farm runs, too."""
-    flags = [*(["-I"] if sys.flags.isolated else []), "-X", "utf8"]
-    flags += ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
     words = ["decompose", str(task.clip), "--frames", f"{task.first}:{task.last}", "--out", str(task.out), "--shots", "off", "--wait",
              "--sprites", "auto" if settings.sprites is None else str(settings.sprites), "--preset", settings.preset,
              "--device", settings.device, "--seed", str(settings.seed), "--flow", settings.flow, "--json"]
     words += ["--size", str(settings.lines)] if settings.lines else []
     words += ["--residual"] if settings.residual else []
-    return [sys.executable, *flags, "-c", _START, str(_PACKAGE.parent), f"{_PACKAGE.name}.engine", *words]
+    return module_words("engine", words)

@@ -24,7 +24,7 @@ from .shot_engines import ShotEngines, ShotTask
 from .shots import find_cuts, shots_between
 from .stages import StageStore, fingerprint, told
 
-__all__ = ["decompose_whole", "plan_shots"]
+__all__ = ["decompose_whole", "plan_shots", "write_plan"]
 
 
 def decompose_whole(clip: Path, out: Path, *, settings: Settings, by_shots: bool, wait: bool, report: Report) -> Decomposition | Shots:
@@ -45,11 +45,26 @@ def decompose_whole(clip: Path, out: Path, *, settings: Settings, by_shots: bool
         return decompose(clip, out, settings=settings, report=held)
 
 
+def write_plan(clip: Path, out: Path, *, frames: slice | None, by_shots: bool, report: Report) -> Shots:
+    """Write shots.json alone: what a farm is to do.  Without `by_shots` the clip is one shot.  Raises as `decompose_whole`."""
+    reader = open_clip(clip, frames=frames)
+    keep_apart(clip, reader, out)
+    with claimed(Path(out), wait=False, report=report) as held:
+        shots = plan_shots(reader, out, report=held) if by_shots else _shots(reader, [])
+        _forget_single(out)
+        _forget_shots(out, keep={shot.folder for shot in shots.shots})
+        return _Books(out, shots).shots
+
+
 def plan_shots(reader: ClipReader, out: Path, *, report: Report) -> Shots:
     """The shots of a clip, all waiting; cuts that were found once are kept in out/stages."""
     store = StageStore(out / STAGES_FOLDER, report)
     cuts = store.run("cuts", fingerprint(reader.key), lambda stage: stage.save(cuts=np.array(find_cuts(reader, report=report), np.int64)))
-    shots = shots_between(cuts.load("cuts").tolist(), reader.count)
+    return _shots(reader, cuts.load("cuts").tolist())
+
+
+def _shots(reader: ClipReader, cuts: list[int]) -> Shots:
+    shots = shots_between(cuts, reader.count)
     clip = Clip(reader.name, reader.width, reader.height, reader.count, float(reader.fps), reader.first_frame, str(reader.source))
     return Shots(clip, tuple(ShotRecord(shot_folder(number), shot.first, shot.last) for number, shot in enumerate(shots, 1)))
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ..protocol import SettingsError
 
-__all__ = ["JobSpec", "Origin", "engine_arguments", "write_record", "read_spec", "JOB_FILE", "MOST_SPRITES", "PRESETS", "DEVICES", "FLOWS"]
+__all__ = ["JobSpec", "Origin", "engine_arguments", "write_record", "read_spec", "JOB_FILE", "MOST_SPRITES", "PRESETS", "DEVICES", "FLOWS",
+           "SHOTS", "FARMS"]
 
 JOB_FILE = "job.json"
 JOB_SCHEMA = 1
@@ -19,6 +20,8 @@ MOST_SPRITES = 8                                # the engine's own limit
 PRESETS = ("draft", "standard", "best")
 DEVICES = ("auto", "cpu", "cuda")
 METHODS = ("transfer", "conr")
+SHOTS = ("auto", "off")
+FARMS = ("", "openjd", "flamenco", "dask")      # "" is this machine
 FLOWS = ("", "dis", "raft")                     # "" leaves the choice to the preset
 
 
@@ -39,7 +42,8 @@ class JobSpec:
     last frame, counted from 1 (None: to the clip's end), or None for all; `size` the lines of the analysis or None for the
     preset's; `hints` an absolute path or "".  `motion` and `blending` are for the import.  With a `sheet`, a folder of views,
     `clip` is a folder of poses and `size` the drawing's; `method`, `weights`, `background` and the words in `switches` are
-    the engine's.  Raises `SettingsError` for a value that cannot work.
+    the engine's.  `shots` is auto or off; with a `farm` the job is to hand the clip to that one, Dask's at the address `scheduler`.
+    Raises `SettingsError` for a value that cannot work.
     """
     clip: str
     name: str
@@ -58,6 +62,9 @@ class JobSpec:
     weights: str = ""
     background: str = ""
     switches: tuple[str, ...] = ()
+    shots: str = "auto"
+    farm: str = ""
+    scheduler: str = ""
     origin: Origin = field(default_factory=Origin)
     schema: int = JOB_SCHEMA
 
@@ -69,7 +76,8 @@ class JobSpec:
         first, last = self.frames or (1, None)
         if not 1 <= first <= (first if last is None else last):
             raise SettingsError("settings.frames", f"The frames {first} to {last} hold nothing.", "Choose another range.")
-        for name, allowed in (("preset", PRESETS), ("device", DEVICES), ("flow", FLOWS), ("method", METHODS)):
+        for name, allowed in (("preset", PRESETS), ("device", DEVICES), ("flow", FLOWS), ("method", METHODS),
+                              ("shots", SHOTS), ("farm", FARMS)):
             value = getattr(self, name)
             if value not in allowed:
                 raise SettingsError(f"settings.{name}", f"There is no {name} {value!r}.", f"Choose one of: {', '.join(allowed)}.")
@@ -79,11 +87,14 @@ def engine_arguments(spec: JobSpec, folder: os.PathLike | str) -> list[str]:
     """The words after `python -m toondecompose_blender.engine` for this job; everything goes into `folder`."""
     if spec.sheet:
         return _draw_arguments(spec, folder)
-    words = ["decompose", spec.clip, "--sprites", "auto" if spec.sprites is None else str(spec.sprites), "--out", os.fspath(folder),
+    words = ["submit" if spec.farm else "decompose", spec.clip, "--out", os.fspath(folder),
+             "--sprites", "auto" if spec.sprites is None else str(spec.sprites),
              "--preset", spec.preset, "--device", spec.device, "--seed", str(spec.seed)]
     if spec.frames is not None:
         words += ["--frames", f"{spec.frames[0]}:{spec.frames[1] or ''}"]
-    for option, value in (("--size", spec.size), ("--flow", spec.flow), ("--hints", spec.hints)):
+    shots = "" if spec.shots == "auto" else spec.shots
+    for option, value in (("--size", spec.size), ("--flow", spec.flow), ("--hints", spec.hints), ("--shots", shots), ("--to", spec.farm),
+                          ("--scheduler", spec.scheduler)):
         if value:
             words += [option, str(value)]
     return [*words, "--json"]
