@@ -6,10 +6,11 @@ import colorsys
 import bpy
 import numpy as np
 import pytest
-from palettes import COLORS, recolor, write_fox
+import results
+from palettes import COLORS, recolor, shaded, write_fox
 from reference import expected, psnr, rendered
 
-from toondecompose_blender.scene import blending, materials, palette
+from toondecompose_blender.scene import blending, materials, palette, repainting
 from toondecompose_blender.scene.importing import import_result
 from toondecompose_blender.scene.versions import eevee_engine
 
@@ -30,6 +31,23 @@ def test_a_swatch_changes_its_region_as_numpy_does(folder, tmp_path, engine):
         reference = expected(folder, frame, edit=recolor(2, (0.9 * 255, 0.75 * 255, 0.1 * 255)))
         assert psnr(reference, expected(folder, frame)) < 30
         assert psnr(rendered(scene, tmp_path / "out", frame)[0], reference) > (65 if engine == "EEVEE" else 75)
+
+
+def test_swatches_find_the_regions_of_a_repainted_drawing(folder, tmp_path):
+    imported = import_result(folder)
+    scene, fox = bpy.data.scenes[imported.scene], bpy.data.objects[imported.sprites[1]]
+    repainted, index = shaded(7)
+    results.write_png(tmp_path / "new.png", repainted)
+    repainting.replace_drawing(fox, 2, tmp_path / "new.png")
+    fox["color_2"] = [0.9, 0.75, 0.1]
+    fox.update_tag()
+
+    def edit(name, drawing, homography):
+        if name == "fox":
+            drawing = repainted.astype(float)
+            drawing[index == 2, :3] += np.array((0.9 * 255, 0.75 * 255, 0.1 * 255)) - COLORS[1]
+        return drawing, homography
+    assert psnr(rendered(scene, tmp_path / "out", 2)[0], expected(folder, 2, edit=edit)) > 75
 
 
 def test_untouched_swatches_change_nothing_and_restoring_undoes(folder, tmp_path):

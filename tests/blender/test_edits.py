@@ -10,7 +10,7 @@ import results
 from reference import covered, expected, psnr, rendered, seen
 
 from toondecompose_blender.protocol import ResultError, SceneError
-from toondecompose_blender.scene import drawings, editing, placement, retiming
+from toondecompose_blender.scene import drawings, editing, placement, repainting, retiming
 from toondecompose_blender.scene.importing import import_result
 from toondecompose_blender.scene.sprites import sprites_of
 
@@ -90,7 +90,7 @@ def test_a_repainted_drawing_shows_wherever_it_is_exposed(scene, folder, tmp_pat
     repainted = results.character(70, 60, 99)
     results.write_png(tmp_path / "new.png", repainted)
     original = drawings.drawing_path(fox, 2).read_bytes()
-    drawings.replace_drawing(fox, 2, tmp_path / "new.png")
+    repainting.replace_drawing(fox, 2, tmp_path / "new.png")
 
     def edit(name, drawing, homography):
         return (repainted.astype(float) if name == "fox" and np.array_equal(drawing, second) else drawing), homography
@@ -103,7 +103,7 @@ def test_a_repainted_drawing_shows_wherever_it_is_exposed(scene, folder, tmp_pat
 def test_a_repainted_drawing_of_another_size_is_refused(scene, tmp_path):
     results.write_png(tmp_path / "small.png", results.character(30, 30, 1))
     with pytest.raises(SceneError, match="30 x 30 px"):
-        drawings.replace_drawing(sprites_of(scene)[1], 1, tmp_path / "small.png")
+        repainting.replace_drawing(sprites_of(scene)[1], 1, tmp_path / "small.png")
 
 
 def test_a_moved_result_is_named_and_found_again(scene, folder, tmp_path):

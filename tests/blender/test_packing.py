@@ -11,7 +11,7 @@ from palettes import recolor, write_fox
 from reference import expected, psnr, rendered
 
 from toondecompose_blender.protocol import SceneError
-from toondecompose_blender.scene import drawings, editing, packing, retiming, sheets
+from toondecompose_blender.scene import drawings, editing, packing, repainting, retiming, sheets
 from toondecompose_blender.scene.importing import import_result
 from toondecompose_blender.scene.sprites import sprites_of
 from toondecompose_blender.scene.versions import eevee_engine
@@ -126,7 +126,7 @@ def test_nothing_is_packed_if_one_file_is_lost_or_the_sheet_too_large(scene, fol
 def test_a_packed_drawing_is_not_replaced(scene, folder):
     packing.pack(sprites_of(scene))
     with pytest.raises(SceneError, match="packed"):
-        drawings.replace_drawing(sprites_of(scene)[1], 1, folder / "fox" / "fox_0002.png")
+        repainting.replace_drawing(sprites_of(scene)[1], 1, folder / "fox" / "fox_0002.png")
 
 
 def test_find_missing_files_finds_every_sprite_and_its_index_maps(scene, folder, tmp_path):

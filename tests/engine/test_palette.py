@@ -38,9 +38,16 @@ def test_a_swatch_is_the_same_region_in_every_drawing(drawings):
         assert (index_map(picture, palette) == swatch_of[paint]).mean() > 0.999
 
 
-def test_what_is_transparent_or_like_no_paint_belongs_to_no_swatch(drawings):
+def test_what_is_like_no_paint_belongs_to_no_swatch(drawings):
     palette = find_palette([picture for picture, _ in drawings], [1, 1, 1])
     picture = drawings[0][0].copy()
-    picture[:5, :, 3] = 0
     picture[5:10, :, :3] = (0, 255, 0)
-    assert not index_map(picture, palette)[:10].any()
+    assert not index_map(picture, palette)[5:10].any()
+
+
+def test_a_region_goes_on_under_transparency_as_its_color_does(drawings):
+    picture, _ = drawings[0]
+    palette = find_palette([picture for picture, _ in drawings], [1, 1, 1])
+    clear = picture.copy()
+    clear[20:60, 30:90, 3] = 0
+    assert np.array_equal(index_map(clear, palette), index_map(picture, palette))

@@ -46,14 +46,16 @@ def find_palette(drawings: list[np.ndarray], shown: list[int]) -> tuple[Swatch, 
 
 
 def index_map(drawing: np.ndarray, palette: tuple[Swatch, ...]) -> np.ndarray:
-    """uint8 (H, W): the 1-based swatch of each pixel of an RGBA drawing, 0 where it is transparent or like none."""
+    """uint8 (H, W): the 1-based swatch of each pixel of an RGBA drawing, 0 where it is like none.
+
+    Under alpha 0 too, where drawings continue their colors: half of an edge's color comes from there.
+    """
     if not palette:
         return np.zeros(drawing.shape[:2], np.uint8)
     centers = np.array([swatch.color for swatch in palette], np.float64)
     distances = _distances(_color_of(np.arange(1 << 3 * BITS)), centers)
     table = np.where(distances.min(1) < FAR_FROM_ANY**2, distances.argmin(1) + 1, 0).astype(np.uint8)
-    codes = _codes(drawing[..., :3].reshape(-1, 3)).reshape(drawing.shape[:2])
-    return np.where(drawing[..., 3] > 0, table[codes], 0).astype(np.uint8)
+    return table[_codes(drawing[..., :3].reshape(-1, 3))].reshape(drawing.shape[:2])
 
 
 def _flat(drawing: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from bpy.app.handlers import persistent
 from bpy.props import StringProperty
 
 from ..protocol import ToonError
-from ..scene import drawings, packing, retiming
+from ..scene import drawings, packing, repainting, retiming
 from ..scene.sprites import sprites_of
 from .reasons import report_error
 from .selected import (
@@ -47,7 +47,7 @@ class TOON_OT_drawing_replace(ActiveSpriteOperator, bpy.types.Operator):
 
     def execute(self, context):
         try:
-            drawings.replace_drawing(active_sprite(context), _drawing(context), Path(bpy.path.abspath(self.filepath)))
+            repainting.replace_drawing(active_sprite(context), _drawing(context), Path(bpy.path.abspath(self.filepath)))
         except ToonError as error:
             return report_error(self, error)
         refresh(context)

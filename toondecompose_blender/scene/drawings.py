@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A sprite's drawings: dressing a new sprite in them, replacing one, finding those that got lost.
+"""A sprite's drawings: dressing a new sprite in them, which file is which drawing, finding those that got lost.
 It must not know motion."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,18 +17,23 @@ from .sheet_nodes import copy_sheet, sequence_nodes, sheet_of
 from .sprites import SPRITE_ID
 
 __all__ = ["FileSequence", "dress", "dress_copy", "drawing_shown", "held_drawings", "drawing_path", "sequences_of", "is_packed",
-           "replace_drawing", "lost_files", "relink", "set_path", "reload"]
+           "free_number", "file_of", "renumber", "lost_files", "relink", "set_path", "reload"]
 
 _NUMBERS, _MAP_NUMBERS, _OPACITY = "toondecompose_numbers", "toondecompose_map_numbers", "toondecompose_opacity"
 
 
 @dataclass(frozen=True)
 class FileSequence:
-    """An image sequence of a sprite: the node tree that shows it, its image, and its files, one a drawing."""
+    """An image sequence of a sprite: the node tree that shows it, its image, and the numbers of its files, one a drawing."""
     title: str
     tree: object
     image: object
-    files: tuple[Path, ...]
+    numbers: tuple[int, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Where the files should be."""
+        return tuple(_numbered(self.image, number) for number in self.numbers)
 
 
 def dress(sprite_object, source: Source) -> None:
@@ -87,7 +91,7 @@ def sequences_of(sprite_object) -> list[FileSequence]:
     if palette.palette_tree(material) is not None:
         found.append(("Index", palette.palette_tree(material), sprite_object[_MAP_NUMBERS]))
     images = [sequence_nodes(tree)[0].image for _, tree, _ in found]
-    return [FileSequence(title, tree, image, tuple(_numbered(image, int(number)) for number in numbers))
+    return [FileSequence(title, tree, image, tuple(int(number) for number in numbers))
             for (title, tree, numbers), image in zip(found, images, strict=True)]
 
 
@@ -96,32 +100,26 @@ def is_packed(sprite_object) -> bool:
     return sheet_of(sprite_object.data.materials[0].node_tree) is not None
 
 
-def replace_drawing(sprite_object, drawing: int, picture: Path) -> Path:
-    """Show `picture` wherever `drawing` (1-based) is exposed; it is copied beside the others, which stay.  Returns the copy.
-
-    Raises `SceneError`: scene.packed, scene.picture (unreadable or of another size), scene.folder.
-    """
-    if is_packed(sprite_object):
-        raise SceneError("scene.packed", f"The drawings of {sprite_object.name} are packed.", "Unpack them first.")
-    canvas = tuple(sprite_object["toondecompose_canvas"])
-    image = image_of(sprite_object.data.materials[0])
-    folder = _numbered(image, 1).parent
-    taken = [int(number) for number in sprite_object[_NUMBERS]]
-    number = max(taken) + 1
-    while _numbered(image, number).exists():
+def free_number(sequence: FileSequence) -> int:
+    """The number of a file that the sequence does not have yet."""
+    number = max(sequence.numbers) + 1
+    while file_of(sequence, number).exists():
         number += 1
-    target = _numbered(image, number)
-    try:
-        _check_picture(picture, canvas, target.suffix)
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(picture, target)
-    except OSError as cause:
-        raise SceneError("scene.folder", f"{target} cannot be written: {cause.strerror}.",
-                         "Make the folder of the drawings writable.") from cause
-    taken[drawing - 1] = number
-    sprite_object[_NUMBERS] = taken
+    return number
+
+
+def file_of(sequence: FileSequence, number: int) -> Path:
+    """The file with that number, whether it exists or not."""
+    return _numbered(sequence.image, number)
+
+
+def renumber(sprite_object, drawing: int, numbers: list[int]) -> None:
+    """Let each sequence, in the order of `sequences_of`, show another file wherever `drawing` (1-based) is exposed."""
+    for key, sequence, number in zip((_NUMBERS, _MAP_NUMBERS), sequences_of(sprite_object), numbers, strict=False):
+        changed = list(sequence.numbers)
+        changed[drawing - 1] = number
+        sprite_object[key] = changed
     _drive(sprite_object)
-    return target
 
 
 def lost_files(sprite_object) -> list[Path]:
@@ -198,18 +196,3 @@ def _numbered(image, number: int) -> Path:
     stem = first.stem.rstrip("0123456789")
     digits = len(first.stem) - len(stem)
     return first.with_name(f"{stem}{number:0{digits}d}{first.suffix}")
-
-
-def _check_picture(picture: Path, canvas: tuple[int, int], suffix: str) -> None:
-    if picture.suffix.lower() != suffix.lower():
-        raise SceneError("scene.picture", f"{picture.name} is no {suffix} file like the other drawings.",
-                         f"Save it as {suffix} with alpha.")
-    try:
-        image = bpy.data.images.load(str(picture))
-    except RuntimeError as cause:
-        raise SceneError("scene.picture", f"{picture} cannot be read.", "Choose a picture that Blender can open.") from cause
-    size = tuple(image.size)
-    bpy.data.images.remove(image)
-    if size != canvas:
-        raise SceneError("scene.picture", f"{picture.name} is {size[0]} x {size[1]} px, the drawing {canvas[0]} x {canvas[1]}.",
-                         "Repaint on the canvas of the drawing; do not crop it.")

@@ -9,6 +9,7 @@ can: four texels are looked up unfiltered, and their differences weighted as the
 from __future__ import annotations
 
 import bpy
+import numpy as np
 
 from ..protocol import Swatch
 from .loading import Sequence
@@ -16,8 +17,8 @@ from .materials import COLOR_NODE, DRAWING_NODE, drive_sequence, new_sequence_no
 from .nodes import Graph, add_node
 from .planes import UV_LAYER
 
-__all__ = ["MAX_SWATCHES", "add_palette", "drive_palette", "retarget_palette", "swatch_names", "restore_palette", "is_recolored",
-           "palette_tree"]
+__all__ = ["MAX_SWATCHES", "add_palette", "drive_palette", "retarget_palette", "swatch_names", "original_colors", "restore_palette",
+           "is_recolored", "palette_tree"]
 
 # A color ramp has at most 32 stops; the first is "no swatch".
 MAX_SWATCHES = 31
@@ -54,6 +55,11 @@ def palette_tree(material):
 def swatch_names(sprite_object) -> list[str]:
     """The color properties, by share of area."""
     return [name for name in (f"color_{number}" for number in range(1, _STOPS)) if name in sprite_object]
+
+
+def original_colors(sprite_object) -> np.ndarray:
+    """Colors (N, 3) of the swatches as they were found, 0..1."""
+    return np.array([_original(sprite_object, name) for name in swatch_names(sprite_object)]).reshape(-1, 3)
 
 
 def restore_palette(sprite_object) -> None:

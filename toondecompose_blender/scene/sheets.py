@@ -12,6 +12,7 @@ import bpy
 import numpy as np
 
 from ..protocol import SceneError
+from .pixels import keep_values, read_pixels, write_pixels
 
 __all__ = ["Grid", "grid_of", "new_sheet", "write_pictures"]
 
@@ -61,7 +62,7 @@ def new_sheet(name: str, files: list[Path], grid: Grid):
         x, y = grid.origin(index)
         pixels[y:y + grid.height, x:x + grid.width] = _pixels(file, grid)
     sheet = bpy.data.images.new(name, width, height, alpha=True)
-    _keep_values(sheet)
+    keep_values(sheet)
     sheet.pixels.foreach_set(pixels.ravel())
     sheet.pack()
     return sheet
@@ -72,38 +73,15 @@ def write_pictures(sheet, grid: Grid, files: list[Path]) -> None:
     width, height = grid.size
     pixels = np.empty((height, width, 4), np.float32)
     sheet.pixels.foreach_get(pixels.ravel())
-    picture = bpy.data.images.new(sheet.name, grid.width, grid.height, alpha=True)
-    try:
-        _keep_values(picture)
-        picture.file_format = "PNG"
-        for index, file in enumerate(files):
-            x, y = grid.origin(index)
-            picture.pixels.foreach_set(np.ascontiguousarray(pixels[y:y + grid.height, x:x + grid.width]).ravel())
-            picture.filepath_raw = str(file)
-            picture.save()
-    except RuntimeError as cause:
-        raise OSError(str(cause).strip()) from cause
-    finally:
-        bpy.data.images.remove(picture)
-
-
-def _keep_values(image) -> None:
-    """Straight alpha and display values, as they stand in the files."""
-    image.colorspace_settings.name, image.alpha_mode = "Non-Color", "STRAIGHT"
+    for index, file in enumerate(files):
+        x, y = grid.origin(index)
+        write_pixels(file, pixels[y:y + grid.height, x:x + grid.width])
 
 
 def _pixels(file: Path, grid: Grid) -> np.ndarray:
-    try:
-        image = bpy.data.images.load(str(file))
-    except RuntimeError as cause:
-        raise SceneError("scene.picture", f"{file} cannot be read.", "Restore the file, or relink the result.") from cause
-    try:
-        _keep_values(image)
-        if tuple(image.size) != (grid.width, grid.height):
-            raise SceneError("scene.picture", f"{file.name} is {image.size[0]} x {image.size[1]} px instead of "
-                             f"{grid.width} x {grid.height}.", "Restore the file, or relink the result.")
-        pixels = np.empty((grid.height, grid.width, 4), np.float32)
-        image.pixels.foreach_get(pixels.ravel())
-        return pixels
-    finally:
-        bpy.data.images.remove(image)
+    pixels = read_pixels(file)
+    height, width = pixels.shape[:2]
+    if (width, height) != (grid.width, grid.height):
+        raise SceneError("scene.picture", f"{file.name} is {width} x {height} px instead of {grid.width} x {grid.height}.",
+                         "Restore the file, or relink the result.")
+    return pixels
