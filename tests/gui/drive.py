@@ -21,6 +21,7 @@ MODULE = "bl_ext.user_default.toondecompose"
 RUNNER = 4, -13, 95, 135       # in frame 20, px of the preview: its middle and how far it reaches to the sides
 DECOMPOSE_AT, HINTS_AT = 137, 174   # units below the sidebar's upper edge; measured in pictures of 5.2 and 4.3
 SEEN: dict = {}
+mouse = None
 
 os.environ["TOONDECOMPOSE_ENGINE"] = os.path.join(BIND, "py", "bin", "python3.11")
 os.environ["LD_LIBRARY_PATH"] = os.path.join(BIND, "py", "lib")
@@ -45,13 +46,20 @@ def picture(name):
     subprocess.run(["import", "-window", "root", f"{OUT}/{name}.png"], check=True)
 
 
+def use_mouse(*words):
+    """Let the mouse do this while Blender lives on, then leave: a tooltip would cover the panel.  One thing after the other."""
+    global mouse
+    if mouse is not None:
+        mouse.wait()
+    mouse = subprocess.Popen(["xdotool", *words, "mousemove", "900", str(HEIGHT - 8)])
+
+
 def click(of_area, x, from_top):
     """Click in an area's sidebar: `x` 0..1 of its width, `from_top` in units below its upper edge."""
     sidebar = next(r for r in of_area.regions if r.type == "UI")
     scale = bpy.context.preferences.system.ui_scale
     left, low = sidebar.x + sidebar.width * x, sidebar.y + sidebar.height - from_top * scale
-    subprocess.Popen(["xdotool", "mousemove", str(int(left)), str(int(HEIGHT - low)), "sleep", "0.3", "click", "1",
-                      "sleep", "0.3", "mousemove", "900", str(HEIGHT - 8)])        # away, or a tooltip covers the panel
+    use_mouse("mousemove", str(int(left)), str(int(HEIGHT - low)), "sleep", "0.3", "click", "1", "sleep", "0.3")
 
 
 def drag(of_area, points):
@@ -59,10 +67,10 @@ def drag(of_area, points):
     region = next(r for r in of_area.regions if r.type == "PREVIEW")
     places = [region.view2d.view_to_region(x, y, clip=False) for x, y in points]
     pixels = [(str(region.x + x), str(HEIGHT - region.y - y)) for x, y in places]
-    words = ["xdotool", "mousemove", *pixels[0], "sleep", "0.3", "mousedown", "1"]
+    words = ["mousemove", *pixels[0], "sleep", "0.3", "mousedown", "1"]
     for x, y in pixels[1:]:
         words += ["mousemove", x, y, "sleep", "0.05"]
-    subprocess.Popen([*words, "mouseup", "1", "mousemove", "900", str(HEIGHT - 8)])
+    use_mouse(*words, "mouseup", "1")
 
 
 def read_hints():
@@ -174,6 +182,8 @@ def steps():
     deadline = time.time() + 400
     while job_states()[0][2] < 0.8 and time.time() < deadline:
         yield 0.2
+    SEEN["first_look"] = status().jobs[0].preview > 0
+    picture("5_first_look")
     with override(editor):
         bpy.ops.screen.animation_play()
     while job_states()[0][0] != "ready" and time.time() < deadline:
@@ -196,7 +206,7 @@ def steps():
     yield 0.2
     SEEN["rendering"] = [session.is_moving(), session.is_safe()]
     deadline = time.time() + 120
-    while session.is_moving() and time.time() < deadline:
+    while not session.is_safe() and time.time() < deadline:
         yield 0.2
     SEEN["rendered_then"] = session.is_safe()
     with override(editor):

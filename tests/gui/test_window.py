@@ -75,6 +75,10 @@ def test_the_bar_moves_and_cancel_stops_the_job(seen):
     assert seen["running"][0][1] and seen["running"][0][2] > 0.3 and seen["stopped"]
 
 
+def test_the_sprites_that_were_found_are_shown_before_the_drawings_are_done(seen):
+    assert seen["first_look"]
+
+
 def test_while_the_artist_plays_or_renders_nothing_is_imported_and_a_button_shows(seen):
     assert seen["while_playing"][0][0] == "ready"
     assert seen["rendering"] == [True, False] and seen["rendered_then"]
