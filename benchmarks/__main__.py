@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import character, panel, quality, scene, stages
+from . import character, edges, panel, quality, scene, stages
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CLIPS = ROOT.parent / "shared/clips"
@@ -45,6 +45,10 @@ def main() -> int:
     topic.add_argument("--sizes", type=int, nargs="*", default=[256, 512], metavar="PX", help="of CoNR; none measures transfer alone")
     topic.add_argument("--scene", type=Path, metavar="DIR", help="made by benchmarks.character_scene (default: made now)")
     topic.set_defaults(run=lambda options: character.measure(blender=options.blender, sizes=options.sizes, scene=options.scene))
+    topic = topics.add_parser("edges", help="hair, fades, flashes, blur and grain on drawn clips")
+    topic.add_argument("--only", nargs="*", default=[], metavar="CLIP")
+    topic.add_argument("--pictures", type=Path, metavar="DIR", help="write enlarged pictures to look at")
+    topic.set_defaults(run=lambda options: edges.measure(only=options.only, pictures=options.pictures))
     options = parser.parse_args()
     needed = getattr(options, "clips", None) or getattr(options, "clip", None)
     if needed is not None and not needed.exists():

@@ -19,6 +19,7 @@ from toondecompose_blender.engine.report import Silent
 from toondecompose_blender.engine.settings import Settings
 
 FINE = 4
+SQUEEZED = Path(__file__).with_name("head_crf23.mp4")
 INK = (0.11, 0.09, 0.13)
 
 
@@ -52,7 +53,7 @@ def head(size: int, drawing: int) -> np.ndarray:
         cv2.polylines(picture, [points.astype(np.int32)], False, (*color, 1.0), (1 + strand % 2) * FINE, cv2.LINE_8)
     disc(0.42, 0.52, 0.03, INK)
     disc(0.58, 0.52, 0.03, INK)
-    mouth = int((0.04 + 0.03 * drawing) * big), int(0.02 * big)
+    mouth = int((0.04 + 0.03 * (drawing % 4)) * big), int(0.02 * big)
     cv2.ellipse(picture, (int(0.5 * big), int(0.66 * big)), mouth, 0, 0, 360, (*INK, 1.0), -1)
     return cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
 
@@ -90,9 +91,25 @@ def flashed(clip: EdgeClip, amounts: dict[int, float], color: tuple[int, int, in
     return replace(clip, frames=frames)
 
 
-def squeezed(clip: EdgeClip, through: Callable[[np.ndarray], np.ndarray]) -> EdgeClip:
-    """The clip after a codec."""
-    return replace(clip, frames=through(clip.frames))
+def squeezed(**size) -> EdgeClip:
+    """The head after x264 at crf 23, made with benchmarks.squeeze; it has one size."""
+    clip = edge_clip(frames=20, pan=8.7, speed=3.3)
+    movie = cv2.VideoCapture(str(SQUEEZED))
+    return replace(clip, frames=np.stack([cv2.cvtColor(movie.read()[1], cv2.COLOR_BGR2RGB) for _ in clip.frames]))
+
+
+#: What is hard -> a clip of the given width, height and number of frames, at least 20.
+CASES: dict[str, Callable[..., EdgeClip]] = {
+    "hair over a pan": lambda **size: edge_clip(pan=8.7, speed=3.3, **size),
+    "hair before a still": lambda **size: edge_clip(pan=0, speed=8, **size),
+    "hair drawn on ones": lambda **size: edge_clip(pan=8.7, speed=3.3, hold=1, drawings=100, **size),
+    "fade over 12 frames": lambda **size: edge_clip(pan=8.7, speed=3.3, fade=12, **size),
+    "flash": lambda **size: flashed(edge_clip(pan=8.7, speed=3.3, **size), {8: 0.5, 9: 0.9, 10: 0.6, 11: 0.3}),
+    "fade from black": lambda **size: flashed(edge_clip(pan=8.7, speed=3.3, **size), {t: 0.95 - t / 10 for t in range(10)}, (0, 0, 0)),
+    "motion blur of 9 px": lambda **size: edge_clip(pan=8.7, speed=5, blur=9, **size),
+    "grain of sigma 4": lambda **size: edge_clip(pan=8.7, speed=3.3, grain=4, **size),
+    "H.264 at crf 23": squeezed,
+}
 
 
 @dataclass(frozen=True)

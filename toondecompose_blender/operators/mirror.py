@@ -54,8 +54,7 @@ def _row(job: Job) -> tuple[tuple[str, object], ...]:
     return (("name", job.id), ("clip", job.spec.name), ("strip", job.spec.origin.strip), ("folder", str(job.folder)),
             ("status", state.status), ("stage", stage), ("fraction", round(job.fraction, 3)), ("text", _text(job)),
             ("message", state.message or (note.message if note else "")), ("remedy", state.remedy or (note.remedy if note else "")),
-            ("preview", _preview(job)), ("can_resume", state.code != UNMADE),
-            ("submitted", job.spec.is_handed_over))
+            ("preview", _preview(job)), ("can_resume", state.code != UNMADE))
 
 
 def _text(job: Job) -> str:

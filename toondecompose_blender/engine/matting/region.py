@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..layers.evidence import residual_evidence
+from ..layers.evidence import FLAT_TRUST, Evidence, residual_evidence
 from .random_walker import edge_weights, random_walk
 
 __all__ = ["Exposure", "Region", "find_region"]
@@ -20,6 +20,8 @@ SMALLEST_PART = 0.02    # of the largest part's area; smaller ones are noise
 SMALLEST_CUT_PART = 0.06  # ... of parts that touch the frame's border, where the background is seen least
 LARGEST_HOLE = 0.01     # of the canvas; larger ones are real gaps
 HOLE_EVIDENCE = 0.02    # mean background evidence above which a gap stays open; engine design 3b.6
+FEWEST_SURROUNDINGS = 100  # px
+MOST_GAIN = 4.0         # more noise than this leaves nothing to be believed
 EDGE_SIGHTS = 4         # exposures whose contrasts are looked at
 
 
@@ -68,7 +70,7 @@ def _pooled(exposures: list[Exposure]) -> tuple[np.ndarray, np.ndarray, np.ndarr
     for i, sight in enumerate(exposures):
         evidence = residual_evidence(sight.color, sight.background, sight.seen)
         stack[i] = np.rint(evidence.foreground * sight.visible * 255)
-        background += evidence.background * sight.visible
+        background += evidence.background * sight.visible * _gain(evidence, sight)
         trust = (PRIOR_TRUST + (UNSEEN_TRUST - PRIOR_TRUST) * evidence.unseen) * sight.visible
         hint += trust
         believed += trust * (sight.prior > 64)
@@ -80,6 +82,15 @@ def _pooled(exposures: list[Exposure]) -> tuple[np.ndarray, np.ndarray, np.ndarr
     hint, believed = hint / count, believed / count
     confidence = 0.6 * strongest + background + hint + 1e-4
     return (0.6 * strongest + believed + 3e-5) / confidence, confidence, background
+
+
+def _gain(evidence: Evidence, sight: Exposure) -> float:
+    """What background evidence is to be multiplied by so that grain or compression, of which the surroundings have as much, do
+    not pass for a sprite."""
+    surely = sight.seen & sight.visible & (sight.prior < 16)
+    if np.count_nonzero(surely) < FEWEST_SURROUNDINGS:
+        return 1.0
+    return float(np.clip(FLAT_TRUST / max(float(np.median(evidence.background[surely])), 1e-3), 1, MOST_GAIN))
 
 
 def _bonds(exposures: list[Exposure]) -> tuple[np.ndarray, np.ndarray]:

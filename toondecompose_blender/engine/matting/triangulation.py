@@ -19,6 +19,7 @@ RIDGE = 300.0                    # squared gray levels by which the prior matte 
 DISTINCT = (600.0, 1500.0)       # squared levels between foreground and background: offset and range of trust; prototype's figure
 VARIED = 900.0                   # squared levels of background change a sight that determine alpha: 30 levels, a guess
 DUST = 0.25                      # alpha outside of a region that needs a sign of something being there
+STRAND_CONTRAST = 30.0           # gray levels by which a strand must stand out from what is behind it
 SNAP_LOW, SNAP_HIGH = 0.03, 0.97  # engine design S10
 
 
@@ -102,7 +103,19 @@ def _known_background_alpha(exposures: list[Exposure], region: Region, color: np
     solid = region.solid.astype(np.uint8)
     band = (cv2.dilate(solid, _square(5 * scale)) > 0) & (cv2.erode(solid, _square(7 * scale)) == 0)
     sharpened = np.clip((region.soft - 0.5) * 2.5 + 0.5, 0, 1)
-    return np.where(band, trust * between + (1 - trust) * sharpened, region.solid).astype(np.float32)
+    alpha = np.where(band, trust * between + (1 - trust) * sharpened, region.solid)
+    strands, strength = _strands(solid, color, background, scale)
+    return np.where(strands & known, np.maximum(alpha, strength), alpha).astype(np.float32)
+
+
+def _strands(solid: np.ndarray, color: np.ndarray, background: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where a region is too thin to have an inside, and how strongly it stands out there, 0..1: the strongest place nearby is
+    taken as opaque, for its color is the strand's own."""
+    thin = solid & ~cv2.morphologyEx(solid, cv2.MORPH_OPEN, _square(5 * scale)) & 1
+    contrast = np.linalg.norm(color - background, axis=2)
+    peak = cv2.dilate(contrast * thin, _square(5 * scale))
+    near = cv2.dilate(thin, np.ones((3, 3), np.uint8)) > 0
+    return near & (peak > STRAND_CONTRAST), np.clip(contrast / np.maximum(peak, 1), 0, 1)
 
 
 def _straight_color(color: np.ndarray, background: np.ndarray, alpha: np.ndarray, sights: np.ndarray) -> np.ndarray:
