@@ -14,7 +14,8 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from toondecompose_blender.engine.character.sheet import View
-from toondecompose_blender.engine.character.transfer import Painter
+from toondecompose_blender.engine.character.surface import surface_of
+from toondecompose_blender.engine.character.transfer import Painter, line_reach
 from toondecompose_blender.engine.character.udp import read_pose
 from toondecompose_blender.engine.pictures import read_picture
 
@@ -76,8 +77,9 @@ def _transfer(scene: Path) -> dict:
     files = sorted((scene / "poses").glob("*.npz"))
     poses = [read_pose(path) for path in files]
     truths = [read_picture(scene / "truth" / f"{path.stem}.png") for path in files]
-    figures = {"poses_from_rig": json.loads((scene / "seconds.json").read_text()), "truth_flicker": _flicker(poses, truths, extent)}
-    print(f"poses from the rig: {figures['poses_from_rig']}; the render's own flicker {figures['truth_flicker']}")
+    figures = {"poses_from_rig": json.loads((scene / "seconds.json").read_text()), "truth_flicker": _flicker(poses, truths, extent),
+               "truth_flicker_off_lines": _flicker(poses, truths, extent, off_lines=True)}
+    print(", ".join(f"{name}: {value}" for name, value in figures.items()))
     for count, angles in VIEWS.items():
         views = [View(str(angle), read_picture(scene / "sheet" / f"{angle:03d}.png"), read_pose(scene / "sheet" / f"{angle:03d}.npz"))
                  for angle in angles]
@@ -86,6 +88,7 @@ def _transfer(scene: Path) -> dict:
         row = {"decibel": _decibel(drawn, truths), "matte_iou": _overlap(drawn, truths),
                "seen_share": round(float(np.mean([(d.seen[d.rgba[..., 3] > 0] == 255).mean() for d in drawn])), 3),
                "flicker_paint": _flicker(poses, [p.rgba for p in plain], extent),
+               "flicker_off_lines": _flicker(poses, [d.rgba for d in drawn], extent, off_lines=True),
                "flicker_with_lines": _flicker(poses, [d.rgba for d in drawn], extent)}
         figures[f"{count}_views"] = row
         print(f"{count} views: {row}", flush=True)
@@ -102,13 +105,23 @@ def _overlap(drawn: list, truths: list[np.ndarray]) -> float:
     return round(float(np.mean([(a & b).sum() / (a | b).sum() for a, b in pairs])), 4)
 
 
-def _flicker(poses: list[np.ndarray], pictures: list[np.ndarray], extent: list[float]) -> float:
-    """Mean change of color, of 255, from each even picture to the next where both show the same place."""
+def _flicker(poses: list[np.ndarray], pictures: list[np.ndarray], extent: list[float], *, off_lines: bool = False) -> float:
+    """Mean change of color, of 255, from each even picture to the next where both show the same place.
+
+    With `off_lines` only where both are farther from a contour than its lines: those slide over the surface as it turns.
+    """
     proportions, changes = np.asarray(extent) / max(extent), []
     for first in range(0, len(poses), 2):
-        masks = [pose[..., 3] > 0.5 for pose in poses[first:first + 2]]
+        masks = [_off_lines(pose, proportions) if off_lines else pose[..., 3] > 0.5 for pose in poses[first:first + 2]]
         before, after = (pose[mask][:, :3] * proportions for pose, mask in zip(poses[first:first + 2], masks, strict=True))
         distance, index = cKDTree(before).query(after)
         colors = [picture[mask][:, :3].astype(float) for picture, mask in zip(pictures[first:first + 2], masks, strict=True)]
         changes.append(np.abs(colors[0][index] - colors[1])[distance < SAME_PLACE].mean())
     return round(float(np.mean(changes)), 2)
+
+
+def _off_lines(pose: np.ndarray, proportions: np.ndarray) -> np.ndarray:
+    surface = surface_of(pose, proportions)
+    mask = surface.mask.copy()
+    mask[mask] = surface.depth > line_reach(surface)
+    return mask

@@ -109,6 +109,8 @@ def test_the_buttons_render_the_poses_of_a_motion_and_of_a_view(registered, tmp_
     assert bpy.ops.toon.character_poses(directory=str(tmp_path / "poses")) == {"FINISHED"}
     assert sorted(path.name for path in (tmp_path / "poses").glob("*.npz")) == ["0003.npz", "0004.npz"]
     assert np.load(tmp_path / "poses" / "0003.npz")["i"].shape == (48, 64, 4)
+    assert bpy.ops.toon.character_poses(directory=str(tmp_path / "exr"), form="EXR") == {"FINISHED"}
+    assert sorted(path.name for path in (tmp_path / "exr").glob("*.exr")) == ["0003.exr", "0004.exr"]
 
     results.write_png(tmp_path / "front.png", results.painted(40, 30, 1))
     assert bpy.ops.toon.character_view_pose(filepath=str(tmp_path / "front.png")) == {"FINISHED"}

@@ -16,7 +16,8 @@ from toondecompose_blender.engine.character.finishing import despeckled, enlarge
 from toondecompose_blender.engine.character.holes import push_pull
 from toondecompose_blender.engine.character.sheet import View, cut_out, read_sheet
 from toondecompose_blender.engine.character.smoothing import smoothed
-from toondecompose_blender.engine.character.transfer import Painter
+from toondecompose_blender.engine.character.surface import surface_of
+from toondecompose_blender.engine.character.transfer import Painter, line_reach
 from toondecompose_blender.engine.character.udp import pose_files, read_pose, write_exr, write_pose
 from toondecompose_blender.engine.cli import main
 from toondecompose_blender.engine.movie import MovieWriter
@@ -121,6 +122,15 @@ def test_equal_places_keep_their_color_wherever_they_are_shown():
     here, there = painter.paint(ball(20)).rgba, painter.paint(np.roll(ball(20), 7, axis=1)).rgba
     shown = there[..., 3] > 0
     assert np.array_equal(np.roll(here, 7, axis=1)[shown], there[shown])
+
+
+def test_contour_lines_touch_nothing_beyond_their_reach():
+    views, pose = [view(angle) for angle in (0, 90, 180, 270)], ball(45)
+    with_lines, without = (Painter(views, extent=(1, 1, 1), lines=lines).paint(pose).rgba for lines in (True, False))
+    surface = surface_of(pose, np.ones(3))
+    off = surface.depth > line_reach(surface)
+    assert off.mean() > 0.5 and np.array_equal(with_lines[surface.mask][off], without[surface.mask][off])
+    assert not np.array_equal(with_lines, without)
 
 
 def test_unseen_places_come_from_the_other_side_and_are_marked():

@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, StringProperty
+from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..protocol import SceneError, ToonError
 from ..scene.character import RestPose, render_poses, render_view_pose
@@ -16,6 +16,8 @@ from .reasons import ReasonedOperator, report_error
 from .selected import SpriteOperator, active_sprite, class_registration, refresh
 
 __all__ = ["register", "unregister", "rest_of", "frame_size"]
+
+FORMS = (("NPZ", "NPZ", "Small, as the published code reads them"), ("EXR", "EXR", "32-bit pictures, for compositing"))
 
 
 def rest_of(settings) -> RestPose:
@@ -38,6 +40,7 @@ class TOON_OT_character_poses(_RigOperator, bpy.types.Operator):
     bl_idname, bl_label = "toon.character_poses", "Render Poses"
     directory: StringProperty(subtype="DIR_PATH")
     filter_folder: BoolProperty(default=True, options={"HIDDEN"})
+    form: EnumProperty(name="Format", items=FORMS, description="How each frame's pose is written")
 
     def invoke(self, context, _event):
         context.window_manager.fileselect_add(self)
@@ -55,7 +58,8 @@ class TOON_OT_character_poses(_RigOperator, bpy.types.Operator):
                 raise SceneError("scene.character_frames", "The last frame lies before the first.", "Choose another range of frames.")
             for done, _ in enumerate(render_poses(context.scene, settings.armature, Path(bpy.path.abspath(self.directory)), frames=frames,
                                                   size=frame_size(context.scene), rest=rest_of(settings),
-                                                  soft_edges=settings.method == "TRANSFER"), start=1):
+                                                  soft_edges=settings.method == "TRANSFER",
+                                                  suffix=f".{self.form.lower()}"), start=1):
                 manager.progress_update(done)
         except (ToonError, OSError) as error:
             return report_error(self, error)

@@ -16,7 +16,7 @@ from .holes import push_pull
 from .sheet import View
 from .surface import Surface, surface_of
 
-__all__ = ["Painter", "Painted", "PROPORTIONS"]
+__all__ = ["Painter", "Painted", "PROPORTIONS", "line_reach"]
 
 PROPORTIONS = (0.8, 0.35, 1.0)  # of a standing figure in an A-pose, where the poses do not tell their own
 NEIGHBORS = 8
@@ -182,15 +182,20 @@ class _Lines:
         return factors
 
 
+def line_reach(surface: Surface) -> float:
+    """How far from a contour its line may reach; farther away colors depend on the place alone."""
+    return max(LINE_REACH, LINE_REACH_PIXELS * surface.pixel)
+
+
 def _near_contour(surface: Surface) -> np.ndarray:
-    return surface.depth <= max(LINE_REACH, LINE_REACH_PIXELS * surface.pixel)
+    return surface.depth <= line_reach(surface)
 
 
 def _beside_inside(surface: Surface) -> np.ndarray:
     """Pixels with some inside next to them: in thin strands nobody can tell a line from the surface."""
     inside = np.zeros(surface.mask.shape, np.uint8)
     inside[surface.mask] = surface.depth > LINE_PIXELS * surface.pixel
-    reach = int(np.ceil(max(LINE_REACH / surface.pixel, LINE_REACH_PIXELS))) + 1
+    reach = int(np.ceil(line_reach(surface) / surface.pixel)) + 1
     return cv2.dilate(inside, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))[surface.mask] > 0
 
 
