@@ -5,6 +5,7 @@ Environment: EXTENSION_ZIP, OUT (pictures), BIND (holds frames/ and py/, the eng
 import glob
 import json
 import os
+import shutil
 import subprocess
 import time
 import traceback
@@ -25,7 +26,7 @@ mouse = None
 
 os.environ["TOONDECOMPOSE_ENGINE"] = os.path.join(BIND, "py", "bin", "python3.11")
 os.environ["LD_LIBRARY_PATH"] = os.path.join(BIND, "py", "lib")
-os.environ["TOONDECOMPOSE_HOME"] = os.path.join(BIND, "home")
+os.environ["TOONDECOMPOSE_HOME"] = HOME = "/home/artist/toondecompose"     # pictures show it
 
 
 def window():
@@ -109,6 +110,7 @@ def job_states():
 def steps():
     """Each yielded number is how many seconds the window gets before the next step."""
     package = os.environ["EXTENSION_ZIP"]
+    shutil.rmtree(HOME, ignore_errors=True)
     bpy.ops.extensions.package_install_files(filepath=package, repo="user_default", enable_on_install=True, overwrite=True)
     yield 2.0
     template = [path for root in (bpy.utils.resource_path("SYSTEM"), "/usr/share/blender")
@@ -120,6 +122,7 @@ def steps():
     if hasattr(window().workspace, "sequencer_scene"):
         window().workspace.sequencer_scene = scene
     editor = area("SEQUENCE_EDITOR", "SEQUENCER")
+    editor.spaces.active.timeline_overlay.show_strip_source = False
     show_sidebar(editor)
     yield 1.0
     choose_tab(editor)
