@@ -34,6 +34,9 @@ SIZES = _items(("AUTO", "From Quality", "As the quality says"),
                *((n, f"{n} Lines", f"Analyse at most {n} lines") for n in ("216", "360", "480", "720")))
 FLOWS = _items(("AUTO", "From Quality", "As the quality says"), ("DIS", "DIS", "Dense inverse search: fast, no download"),
                ("RAFT", "RAFT", "Learned flow: slower, for large motion; needs its weights"))
+FARMS = _items(("OPENJD", "OpenJD", "Write an Open Job Description bundle"),
+               ("FLAMENCO", "Flamenco", "Write a job and its type for a Flamenco Manager"),
+               ("DASK", "Dask", "Do the shots on the workers of a Dask scheduler"))
 MOTIONS = _items(("SHAPE_KEYS", "Shape Keys", "Exact for any motion"),
                  ("UV_WARP", "UV Warp", "Plain keyframes, for a background that only moves, turns and zooms"))
 BLENDINGS = _items(("DISPLAY", "Display", "Layers mix as in the clip: exact, without lights and view transforms"),
@@ -102,6 +105,8 @@ class Settings(bpy.types.PropertyGroup):
     size: EnumProperty(name="Size", items=SIZES, description="Lines of the picture in which motion is looked for; drawings keep full size")
     flow: EnumProperty(name="Flow", items=FLOWS, description="How motion between frames is found")
     seed: IntProperty(name="Seed", min=0, description="The same seed, settings and device give the same result")
+    farm: EnumProperty(name="Farm", items=FARMS, description="What Submit to Farm writes or asks")
+    scheduler: StringProperty(name="Scheduler", description="Address of Dask's scheduler, as tcp://host:8786; empty: workers here")
     motion: EnumProperty(name="Motion", items=MOTIONS, description="How imported sprites move")
     blending: EnumProperty(name="Blending", items=BLENDINGS, description="How imported sprites mix")
     output: EnumProperty(name="Output", items=OUTPUTS, description="What Render writes")
@@ -168,6 +173,7 @@ class JobStatus(bpy.types.PropertyGroup):
     remedy: StringProperty()
     preview: IntProperty()
     can_resume: BoolProperty()
+    submitted: BoolProperty()
 
 
 class FindingStatus(bpy.types.PropertyGroup):

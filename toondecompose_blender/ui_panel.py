@@ -166,7 +166,10 @@ def _draw_stopped(layout, context, job) -> None:
 
 
 def _draw_ready(layout, context, job) -> None:
-    layout.label(text="Sprites are ready", icon="CHECKMARK")
+    if job.submitted:
+        wrapped(layout, context, f"For the farm, in {job.folder}", icon_name="CHECKMARK")
+    else:
+        layout.label(text="Sprites are ready", icon="CHECKMARK")
     if job.preview:
         layout.template_icon(job.preview, scale=PREVIEW_SCALE)
     layout.operator("toon.import_job").job = job.name
@@ -183,6 +186,11 @@ class AdvancedPanel:
         column = layout.column()
         for name in ("device", "size", "flow", "seed"):
             column.prop(settings, name)
+        column = layout.column()
+        column.prop(settings, "farm")
+        if settings.farm == "DASK":
+            column.prop(settings, "scheduler")
+        column.operator("toon.submit")
         column = layout.column()
         column.prop(settings, "motion")
         column.prop(settings, "blending")

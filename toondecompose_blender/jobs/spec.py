@@ -68,6 +68,11 @@ class JobSpec:
     origin: Origin = field(default_factory=Origin)
     schema: int = JOB_SCHEMA
 
+    @property
+    def is_handed_over(self) -> bool:
+        """Whether the job ends when the farm has what it needs, long before there are sprites."""
+        return self.farm in ("openjd", "flamenco")
+
     def __post_init__(self):
         if not self.clip or not os.path.isabs(self.clip):
             raise SettingsError("settings.clip", f"The clip {self.clip!r} is no absolute path.", "Choose the clip again.")

@@ -9,7 +9,7 @@ from ..registration import register_all, unregister_all
 __all__ = ["register", "unregister"]
 
 _MODULES = (
-    "session", "decompose", "hints", "job", "engine",
+    "session", "decompose", "submit", "hints", "job", "engine",
     "importing", "strips", "timing", "color", "placement", "drawings", "render", "character", "character_draw",
 )
 

@@ -25,7 +25,7 @@ from .clips import Clip, file_clip, fill_folder, shown_file, shown_strip, strip_
 from .hints import are_drawn, drawn_hints
 from .reasons import ReasonedOperator, report_error
 
-__all__ = ["register", "unregister"]
+__all__ = ["start_strip", "start_file", "refuse_without_engine", "register", "unregister"]
 
 
 class TOON_OT_decompose(ReasonedOperator, bpy.types.Operator):
@@ -56,23 +56,24 @@ class TOON_OT_decompose(ReasonedOperator, bpy.types.Operator):
         return {"FINISHED"}
 
 
-def start_strip(context) -> Job:
-    """A job for what the active strip shows.  Raises `ToonError` before anything long is begun."""
+def start_strip(context, **more) -> Job:
+    """A job for what the active strip shows, with `more` fields of its request.  Raises `ToonError` before anything long is begun."""
     scene, strip = sequencer_scene(context), active_strip(context)
     refuse_without_engine()
     clip = strip_clip(scene, strip)
     origin = Origin(bpy.data.filepath, scene.name, strip.name, strip_range(strip)[0])
-    job = _submit(context, clip, origin, lambda: shown_strip(scene, strip, clip), scene.frame_current)
+    job = _submit(context, clip, origin, lambda: shown_strip(scene, strip, clip), scene.frame_current, **more)
     if clip.rendered:
         session.current().render(job.id, StripRender(scene.name, strip.name, Path(job.spec.clip)))
     return job
 
 
-def start_file(context) -> Job:
+def start_file(context, **more) -> Job:
     """A job for the file or folder that is chosen in the 3D View's sidebar."""
     refuse_without_engine()
     clip = file_clip(context.scene.toondecompose.filepath)
-    return _submit(context, clip, Origin(bpy.data.filepath, context.scene.name), lambda: shown_file(clip), context.scene.frame_current)
+    origin = Origin(bpy.data.filepath, context.scene.name)
+    return _submit(context, clip, origin, lambda: shown_file(clip), context.scene.frame_current, **more)
 
 
 def refuse_without_engine() -> None:
@@ -82,11 +83,11 @@ def refuse_without_engine() -> None:
         home.command([])
 
 
-def _submit(context, clip: Clip, origin: Origin, shown: Callable[[], Shown], current: int) -> Job:
+def _submit(context, clip: Clip, origin: Origin, shown: Callable[[], Shown], current: int, **more) -> Job:
     """Make the job's folder with links and hints; a clip that has to be rendered first is held."""
     settings = context.scene.toondecompose
     spec = JobSpec(clip=clip.path or str(Path(clip.name).absolute()), name=clip.name, frames=clip.frames, origin=origin,
-                   **spec_options(settings))
+                   **spec_options(settings), **more)
 
     def prepare(folder: Path) -> JobSpec:
         hints = spec.hints

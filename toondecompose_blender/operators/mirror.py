@@ -54,7 +54,8 @@ def _row(job: Job) -> tuple[tuple[str, object], ...]:
     return (("name", job.id), ("clip", job.spec.name), ("strip", job.spec.origin.strip), ("folder", str(job.folder)),
             ("status", state.status), ("stage", stage), ("fraction", round(job.fraction, 3)), ("text", _text(job)),
             ("message", state.message or (note.message if note else "")), ("remedy", state.remedy or (note.remedy if note else "")),
-            ("preview", _preview(job)), ("can_resume", state.code != UNMADE))
+            ("preview", _preview(job)), ("can_resume", state.code != UNMADE),
+            ("submitted", job.spec.is_handed_over))
 
 
 def _text(job: Job) -> str:

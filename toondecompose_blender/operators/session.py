@@ -113,7 +113,7 @@ class Session:
         """Import by itself what was finished in the open file; what cannot be imported now keeps its Import button."""
         for job_id in sorted(self.finished):
             job = self.queue.jobs.get(job_id)
-            if job is None or job.state.status != READY or job.spec.origin.blend != self.document:
+            if job is None or job.state.status != READY or job.spec.origin.blend != self.document or job.spec.is_handed_over:
                 self.finished.discard(job_id)
             elif is_safe():
                 self._import_safely(job)
