@@ -15,6 +15,7 @@ import bpy
 
 from toondecompose_blender.scene.importing import import_result
 from toondecompose_blender.scene.rendering import ENGINES, Pictures, engine_of, render_pictures
+from toondecompose_blender.scene.sprites import sprites_of
 from toondecompose_blender.scene.strips import add_scene_strip
 from toondecompose_blender.scene.versions import strips_of
 
@@ -41,9 +42,14 @@ def speed(result: Path, rendered: int) -> dict[str, float]:
     return figures
 
 
-def render(result: Path, out: Path, frames: list[int]) -> dict[str, float]:
-    """16-bit pictures `out`/<engine>/0001.png ... of some frames; how long each engine took."""
+def render(result: Path, out: Path, frames: list[int], color: list[float]) -> dict[str, float]:
+    """16-bit pictures `out`/<engine>/0001.png ... of some frames, the front sprite's first swatch being `color` if there is one;
+    how long each engine took."""
     scene = bpy.data.scenes[import_result(result).scene]
+    if color:
+        front = sprites_of(scene)[-1]
+        front["color_1"] = color
+        front.update_tag()
     figures = {}
     for engine in ENGINES:
         scene.render.engine = engine_of(engine)
@@ -105,7 +111,7 @@ def main(task: str, request: str) -> None:
     if task == "speed":
         figures = speed(Path(asked["result"]), asked["rendered"])
     else:
-        figures = render(Path(asked["result"]), Path(asked["out"]), asked["frames"])
+        figures = render(Path(asked["result"]), Path(asked["out"]), asked["frames"], asked["color"])
     Path(asked["answer"]).write_text(json.dumps({"blender": bpy.app.version_string, **figures}), encoding="utf-8")
 
 
