@@ -23,7 +23,7 @@ REPAIR = "Repair the engine in the preferences."
 
 # The cancel ladder: a line, then the group's end, then its death.  Cancel has to take effect within two seconds, also while a
 # library compiles and hears nothing; stages are written whole or not at all, so nothing is lost by force.
-CANCEL_SECONDS, TERMINATE_SECONDS = 1.2, 0.3
+CANCEL_SECONDS, TERMINATE_SECONDS = 1.0, 0.3
 EXIT_SECONDS = 5.0                              # from its last word to its end: libraries may take long to be taken down
 CLOSE_SECONDS = 0.6                             # Blender's exit: stages are atomic, so a short farewell is enough
 LEAVE_SECONDS = 1.0                             # from the end of its output to the end of the process, and back
