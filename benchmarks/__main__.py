@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import character, edges, panel, quality, scene, stages
+from . import character, edges, panel, quality, scene, shots, stages
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CLIPS = ROOT.parent / "shared/clips"
@@ -49,6 +49,10 @@ def main() -> int:
     topic.add_argument("--only", nargs="*", default=[], metavar="CLIP")
     topic.add_argument("--pictures", type=Path, metavar="DIR", help="write enlarged pictures to look at")
     topic.set_defaults(run=lambda options: edges.measure(only=options.only, pictures=options.pictures))
+    topic = topics.add_parser("shots", help="cuts found and missed on the clips and on clips joined of them; memory beside its estimate")
+    topic.add_argument("--clips", type=Path, default=DEFAULT_CLIPS, help="folder of clips (default: shared/clips beside the checkout)")
+    topic.add_argument("--memory", action="store_true", help="decompose some clips for their peaks, too (minutes)")
+    topic.set_defaults(run=lambda options: shots.measure(options.clips, memory=options.memory))
     options = parser.parse_args()
     needed = getattr(options, "clips", None) or getattr(options, "clip", None)
     if needed is not None and not needed.exists():
