@@ -92,8 +92,8 @@ def engine_arguments(spec: JobSpec, folder: os.PathLike | str) -> list[str]:
     """The words after `python -m toondecompose_blender.engine` for this job; everything goes into `folder`."""
     if spec.sheet:
         return _draw_arguments(spec, folder)
-    words = ["submit" if spec.farm else "decompose", spec.clip, "--out", os.fspath(folder),
-             "--sprites", "auto" if spec.sprites is None else str(spec.sprites),
+    sprites = "auto" if spec.sprites is None else str(spec.sprites)
+    words = ["submit" if spec.farm else "decompose", spec.clip, "--sprites", sprites, "--out", os.fspath(folder),
              "--preset", spec.preset, "--device", spec.device, "--seed", str(spec.seed)]
     if spec.frames is not None:
         words += ["--frames", f"{spec.frames[0]}:{spec.frames[1] or ''}"]
