@@ -84,6 +84,17 @@ def test_a_movie_keeps_the_sound_of_the_clip(scene, tmp_path):
     assert not strips.set_clip_sound(scene, str(tmp_path / "clip.wav"), 1, False)
 
 
+@pytest.mark.skipif(not bpy.app.build_options.audaspace, reason="this build of Blender has no sound")
+def test_the_sound_begins_with_the_frame_that_the_clip_begins_with(scene, tmp_path):
+    with wave.open(str(tmp_path / "clip.wav"), "wb") as file:
+        file.setparams((1, 2, 48000, 0, "NONE", ""))
+        file.writeframes(bytes(96000))
+    scene["toondecompose_source"], scene["toondecompose_first_frame"] = str(tmp_path / "clip.wav"), 13
+    assert strips.keep_clip_sound(scene, True)
+    (sound,) = versions.strips_of(scene.sequence_editor)
+    assert versions.strip_range(sound)[0] == -11
+
+
 EXR_LAYERS = """
 import sys, numpy, OpenEXR
 with OpenEXR.File(sys.argv[1], separate_channels=True) as file:
@@ -129,6 +140,24 @@ def test_a_scene_strip_shows_retimed_sprites_at_the_frames_of_the_edit(scene, fo
     pictures = rendered(edit, tmp_path / "out", 11, 14)
     for frame, picture in enumerate(pictures, start=1):
         assert psnr(picture, expected(folder, frame, frames={"fox": FRAMES + 1 - frame})) > 70, f"frame {frame}"
+
+
+@pytest.mark.parametrize(("start", "end", "first", "shown"), [(13, 15, 13, 3), (9, 13, 11, 1)], ids=["trimmed", "extended"])
+def test_a_strip_that_was_cut_otherwise_since_gets_the_sprites_over_their_frames(scene, folder, tmp_path, start, end, first, shown):
+    edit = bpy.data.scenes.new("Edit")
+    edit.render.resolution_x, edit.render.resolution_y = results.WIDTH, results.HEIGHT
+    edit.view_settings.view_transform = "Standard"
+    source = versions.strips_of(edit.sequence_editor_create()).new_image("Clip", str(folder / "fox" / "fox_0001.png"), 1, 1)
+    for _ in range(29):
+        source.elements.append("fox_0001.png")
+    versions.set_strip_start(source, 11)
+    versions.set_strip_end(source, 17)
+    strips.remember_cut(source)
+    versions.set_strip_start(source, start)
+    versions.set_strip_end(source, end)
+    strip = strips.add_scene_strip(edit, source, scene)
+    assert versions.strip_range(strip) == (first, end)
+    assert psnr(rendered(edit, tmp_path / "out", first)[0], expected(folder, shown)) > 70
 
 
 def span(frames):

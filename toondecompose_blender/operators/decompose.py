@@ -19,6 +19,7 @@ from ..properties import active_strip, refusal, spec_options, works_on_strip
 from ..protocol import ToonError
 from ..scene.hints import Shown
 from ..scene.prerender import StripRender
+from ..scene.strips import remember_cut
 from ..scene.versions import sequencer_scene, strip_range
 from . import session
 from .clips import Clip, file_clip, fill_folder, shown_file, shown_strip, strip_clip
@@ -63,6 +64,7 @@ def start_strip(context, **more) -> Job:
     clip = strip_clip(scene, strip)
     origin = Origin(bpy.data.filepath, scene.name, strip.name, strip_range(strip)[0])
     job = _submit(context, clip, origin, lambda: shown_strip(scene, strip, clip), scene.frame_current, **more)
+    remember_cut(strip)
     if clip.rendered:
         session.current().render(job.id, StripRender(scene.name, strip.name, Path(job.spec.clip)))
     return job

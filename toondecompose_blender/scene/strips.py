@@ -11,11 +11,12 @@ from . import versions
 from .blending import blending_of
 from .sprites import FIRST_FRAME, JOB_ID, SOURCE, sprites_of
 
-__all__ = ["WHOLE", "FIRST", "add_scene_strip", "lay_scene", "scene_of_job", "keep_clip_sound", "set_clip_sound"]
+__all__ = ["WHOLE", "FIRST", "remember_cut", "add_scene_strip", "lay_scene", "scene_of_job", "keep_clip_sound", "set_clip_sound"]
 
 WHOLE, FIRST = "toondecompose_whole", "toondecompose_first"
 """Custom properties of a shot's scene: the scene that plays all shots, and the frame of the whole with which it begins."""
 
+_CUT = "toondecompose_cut"
 _SOUND, _DISPLAY = "Clip Sound", "Display Values"
 _PIECES = 64
 
@@ -27,9 +28,15 @@ def scene_of_job(job: str):
     return _shots_with(scenes[-1])[0] if scenes else None
 
 
+def remember_cut(strip) -> None:
+    """Keep on a strip how much of its beginning was hidden when its frames became a clip: it may be trimmed otherwise later."""
+    strip[_CUT] = _hidden(strip)
+
+
 def add_scene_strip(edit_scene, source_strip, sprite_scene):
     """Lay the sprites' scene over the visible part of `source_strip`, in the next channel free there; returns the strip.
 
+    Where the source was trimmed or extended since it became a clip, the sprites stay over the frames that they were made of.
     A scene that is one shot of a whole brings the other shots with it; the first strip is returned.
     Raises `SceneError` (scene.strip) if the scene would contain itself.
     """
@@ -38,11 +45,16 @@ def add_scene_strip(edit_scene, source_strip, sprite_scene):
     editor = edit_scene.sequence_editor
     start, end = versions.strip_range(source_strip)
     channel = _free_channel(editor, source_strip.channel + 1, start, end)
-    shots = [(scene, start + scene.get(FIRST, 1) - 1) for scene in _shots_with(sprite_scene)]
-    laid = [lay_scene(edit_scene, scene, channel=channel, start=first) for scene, first in shots if first < end]
-    if not laid:
-        raise SceneError("scene.strip", "The strip ends before the first shot that was imported.", "Make the strip longer.")
-    versions.set_strip_end(laid[-1], min(versions.strip_range(laid[-1])[1], end))
+    begin = start - (_hidden(source_strip) - source_strip[_CUT] if _CUT in source_strip else 0)
+    shots = [(scene, begin + scene.get(FIRST, 1) - 1) for scene in _shots_with(sprite_scene)]
+    seen = [(scene, first) for scene, first in shots if first < end and first + scene.frame_end - scene.frame_start + 1 > start]
+    if not seen:
+        raise SceneError("scene.strip", "The strip shows none of the frames that were imported.", "Make the strip longer.")
+    laid = [lay_scene(edit_scene, scene, channel=channel, start=first) for scene, first in seen]
+    for strip in laid:
+        first, last = versions.strip_range(strip)
+        versions.set_strip_start(strip, max(first, start))
+        versions.set_strip_end(strip, min(last, end))
     return laid[0]
 
 
@@ -54,6 +66,12 @@ def lay_scene(edit_scene, sprite_scene, *, channel: int, start: int):
     if blending_of(sprite_scene) == "display":
         _keep_display_values(edit_scene, strip)
     return strip
+
+
+def _hidden(strip) -> int:
+    """Frames of its content before the first that a strip shows."""
+    before, _, trimmed = versions.strip_offsets(strip)
+    return before + trimmed
 
 
 def _shots_with(sprite_scene) -> list:

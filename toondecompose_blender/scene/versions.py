@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import bpy
 
 __all__ = [
-    "eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "strip_offsets", "trimmed_end", "set_strip_start",
-    "set_strip_end", "sharpen_scene", "set_movie_output", "set_image_output", "sequencer_scene", "sequencer_edits", "modifier_input",
+    "eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "strip_offsets", "trimmed_end",
+    "set_strip_start", "set_strip_end", "sharpen_scene", "set_movie_output", "set_image_output", "sequencer_scene", "sequencer_edits", "modifier_input",
     "modifier_input_path", "set_modifier_input", "path_options", "annotation_type", "is_annotation", "new_annotation",
     "space_annotation", "set_space_annotation", "is_flat",
 ]
@@ -63,8 +63,8 @@ def strip_range(strip) -> tuple[int, int]:
 def strip_offsets(strip) -> tuple[int, int, int]:
     """Frames of its content that a strip hides before its first and after its last (below 0: repeats), and those cut off its content."""
     if hasattr(strip, "left_handle_offset"):
-        return int(strip.left_handle_offset), int(strip.right_handle_offset), int(strip.content_trim_start)
-    return int(strip.frame_offset_start), int(strip.frame_offset_end), int(strip.animation_offset_start)
+        return int(strip.left_handle_offset), int(strip.right_handle_offset), int(getattr(strip, "content_trim_start", 0))
+    return int(strip.frame_offset_start), int(strip.frame_offset_end), int(getattr(strip, "animation_offset_start", 0))
 
 
 def trimmed_end(strip) -> int:
