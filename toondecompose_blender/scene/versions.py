@@ -11,8 +11,8 @@ import bpy
 
 __all__ = [
     "eevee_engine", "fcurves_of", "use_nodes", "strips_of", "new_scene_strip", "strip_range", "strip_offsets", "trimmed_end",
-    "set_strip_start", "set_strip_end", "sharpen_scene", "set_movie_output", "set_image_output", "sequencer_scene", "sequencer_edits", "modifier_input",
-    "modifier_input_path", "set_modifier_input", "path_options", "annotation_type", "is_annotation", "new_annotation",
+    "set_strip_start", "set_strip_end", "sharpen_scene", "set_movie_output", "set_image_output", "sequencer_scene", "sequencer_edits",
+    "modifier_input", "modifier_input_path", "set_modifier_input", "path_options", "annotation_type", "is_annotation", "new_annotation",
     "space_annotation", "set_space_annotation", "is_flat",
 ]
 
