@@ -45,7 +45,7 @@ def main() -> int:
     for frame in frames:
         scene.frame_set(frame)
         toon_rig.render_truth(scene, str(options.out / "truth" / f"{frame:04d}.png"), options.size)
-    seconds = {name: _poses(scene, rig, options.out / "poses", frames, size, soft) for name, soft in (("soft", True), ("hard", False))}
+    seconds = {name: _poses(scene, rig, options.out / "poses", frames, size, soft) for name, soft in (("hard", False), ("soft", True))}
     (options.out / "seconds.json").write_text(json.dumps({"size": options.size, "seconds a pose": seconds}))
     return 0
 
