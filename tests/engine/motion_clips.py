@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-__all__ = ["CLIPS", "DrawnClip", "draw", "motion_error", "painted", "seen"]
+__all__ = ["CLIPS", "DrawnClip", "draw", "motion_error", "painted", "step_error", "seen"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,13 @@ def motion_error(found: np.ndarray, truth: np.ndarray, width: int, height: int) 
                              - _through(theirs @ np.linalg.inv(truth[middle]), points), axis=1)
               for ours, theirs in zip(found, truth, strict=True)]
     return float(np.mean(errors)), float(np.max(errors))
+
+
+def step_error(found: np.ndarray, truth: np.ndarray, width: int, height: int) -> tuple[float, float]:
+    """Mean and largest distance in px between the motions from each frame to the next, over a grid of the frame."""
+    pairs = [motion_error(np.stack([b @ np.linalg.inv(a), np.eye(3)]), np.stack([d @ np.linalg.inv(c), np.eye(3)]), width, height)
+             for a, b, c, d in zip(found[:-1], found[1:], truth[:-1], truth[1:], strict=True)]
+    return 2 * float(np.mean([mean for mean, _ in pairs])), float(np.max([largest for _, largest in pairs]))
 
 
 def _corners(width: int, height: int) -> np.ndarray:
@@ -107,6 +114,39 @@ def _bricks(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
         for left in range(-13 * (row % 2), width, 26):
             shade = np.array([170, 90, 70]) + rng.normal(0, 5)
             cv2.rectangle(image, (left, top), (left + 24, top + 8), shade.tolist(), -1)
+    return cv2.GaussianBlur(image, (0, 0), 0.7)
+
+
+def _even_windows(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """One wall of one shade, every window the same but for a few that are lit."""
+    image = np.full((height, width, 3), 205, np.float32)
+    for top in range(8, height - 20, 32):
+        for left in range(6, width - 12, 24):
+            cv2.rectangle(image, (left, top), (left + 11, top + 18), (70, 80, 100), -1)
+            cv2.rectangle(image, (left, top), (left + 11, top + 18), (245, 245, 240), 1)
+    for _ in range(width * height // 12000):
+        left, top = 7 + 24 * int(rng.integers((width - 20) // 24)), 9 + 32 * int(rng.integers((height - 30) // 32))
+        cv2.rectangle(image, (left, top), (left + 9, top + 16), (240, 220, 120), -1)
+    return cv2.GaussianBlur(image, (0, 0), 0.7)
+
+
+def _even_bricks(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """A wall of bricks all the same, under faint stains wider than several bricks."""
+    image = np.full((height, width, 3), 190, np.float32)
+    for row, top in enumerate(range(0, height, 10)):
+        for left in range(-13 * (row % 2), width, 26):
+            cv2.rectangle(image, (left, top), (left + 24, top + 8), (170, 90, 70), -1)
+    stains = cv2.GaussianBlur(rng.normal(0, 1, (height, width)).astype(np.float32), (0, 0), 25)
+    return cv2.GaussianBlur(image, (0, 0), 0.7) + stains[..., None] * (3 / stains.std())
+
+
+def _bare(rng: np.random.Generator, width: int, height: int) -> np.ndarray:
+    """A wall, a floor, and a dot here and there: the floor's edge says nothing of how far a pan went."""
+    image = np.full((height, width, 3), (235, 225, 200), np.float32)
+    image[int(height * 0.8):] = (180, 160, 120)
+    for _ in range(max(8, width // 60)):
+        center = (int(rng.integers(width)), int(rng.integers(int(height * 0.7))))
+        cv2.circle(image, center, int(rng.integers(4, 12)), rng.integers(60, 200, 3).tolist(), -1, cv2.LINE_AA)
     return cv2.GaussianBlur(image, (0, 0), 0.7)
 
 
@@ -184,6 +224,22 @@ def _five_screens(t: int, count: int, w: int, h: int) -> np.ndarray:
     return np.array([[1, 0, 5 * w * t / max(1, count - 1)], [0, 1, 0], [0, 0, 1.0]])
 
 
+def _hand_held(t: int, count: int, w: int, h: int) -> np.ndarray:
+    """Every frame a little elsewhere, turned and nearer."""
+    rng = np.random.default_rng(100 + t)
+    angle, size = rng.normal(0, 0.012), 1 + rng.normal(0, 0.012)
+    c, s = size * np.cos(angle), size * np.sin(angle)
+    return _about_centre(np.array([[c, -s, rng.normal(0, 12)], [s, c, rng.normal(0, 9)], [0, 0, 1]]), w, h)
+
+
+def _everything(t: int, count: int, w: int, h: int) -> np.ndarray:
+    return _roll(t, count, w, h) @ _zoom(t, count, w, h) @ _shake(t, count, w, h)
+
+
+def _reversing(t: int, count: int, w: int, h: int) -> np.ndarray:
+    return np.array([[1, 0, 30.37 * min(t, count - t)], [0, 1, 0], [0, 0, 1.0]])
+
+
 #: kind -> (what is painted, frame -> scenery of frame t of `count`)
 CLIPS = {
     "slow pan": (painted, _pan(1.0)),
@@ -197,6 +253,22 @@ CLIPS = {
     "five screens": (painted, _five_screens),
     "flat pan": (_flat, _pan(5.0)),
     "flat shake": (_flat, _shake),
+    "even windows at 30 px": (_even_windows, _pan(30.0)),
+    "even bricks at 30 px": (_even_bricks, _pan(30.0)),
+    "windows there and back": (_windows, _reversing),
+    "windows whip": (_windows, _whip),
+    "windows zoom": (_windows, _zoom),
+    "windows roll": (_windows, _roll),
+    "windows perspective": (_windows, _perspective),
+    "bricks shake": (_bricks, _shake),
+    "flat whip": (_flat, _whip),
+    "flat zoom": (_flat, _zoom),
+    "flat roll": (_flat, _roll),
+    "flat five screens": (_flat, _five_screens),
+    "bare pan": (_bare, _pan(6.0)),
+    "hand-held": (painted, _hand_held),
+    "flat hand-held": (_flat, _hand_held),
+    "shake, zoom and roll": (painted, _everything),
     "static": (painted, lambda t, count, w, h: np.eye(3)),
     "flat static": (_flat, lambda t, count, w, h: np.eye(3)),
 }

@@ -14,15 +14,13 @@ __all__ = ["save_motion", "load_motion", "save_planes", "load_planes", "save_bac
 
 
 def save_motion(stage: Stage, motion: Motion) -> None:
-    stage.save(camera=motion.homographies, **{f"alternative_{i}": h for i, h in enumerate(motion.alternatives)})
+    stage.save(camera=motion.homographies)
     stage.save_record("motion", {"static": bool(motion.static), "model": motion.model, "confidence": float(motion.confidence),
-                                 "reference": int(motion.reference), "alternatives": len(motion.alternatives)})
+                                 "reference": int(motion.reference)})
 
 
 def load_motion(stage: Stage) -> Motion:
-    record = stage.record("motion")
-    alternatives = tuple(stage.load(f"alternative_{i}") for i in range(record.pop("alternatives")))
-    return Motion(homographies=stage.load("camera"), alternatives=alternatives, **record)
+    return Motion(homographies=stage.load("camera"), **stage.record("motion"))
 
 
 def save_planes(stage: Stage, planes: tuple[FarPlane, ...]) -> None:

@@ -4,7 +4,8 @@ It leads the other modules; sprites, masks and plates are not its business beyon
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
@@ -14,19 +15,21 @@ from ..geometry import resized
 from ..parallel import map_ordered
 from ..report import Report, ticked
 from .bundle import Bundle, bundled
-from .candidates import Candidate, candidates, shared
+from .candidates import Candidate, candidates, continued, matches, shared
+from .features import Features, feature_motions, features
 from .hypotheses import flow_homographies, flow_shifts
 from .links import Measure
 from .motion import Motion
 from .pictures import Pictures, prepare
 from .planes import rearmost, separated
 from .static import camera_is_static
-from .tracks import chained, find_tracks
+from .tracks import Track, chained, find_tracks
 
 __all__ = ["background_motion", "refine_motion"]
 
-_TRACKS = 4  # the background and three more
 _DOUBTFUL = 0.08  # px at 360 lines: links that disagree so much follow several planes (.02 px is usual; engine design 3b.7)
+_LOANS = 4  # rounds in which a motion spreads to its neighbors in time
+_ASTRAY = 0.1  # weight of a point that does not go with the track: it may have been hidden, or the track be a pixel off
 _CLEARER = 0.6  # of that disagreement: what planes apart must reach
 
 
@@ -39,22 +42,21 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
     if count == 1:
         return Motion(np.eye(3)[None], True, "identity", 0.0, 0)
     reference = count // 2
-    pictures = prepare(frames, masks=weights)
-    static = camera_is_static(frames)
     report.stage("motion", count - 1)
-    pairs = list(ticked(map_ordered(lambda t: _pair(pictures, flow, t), range(count - 1)), report))
-    pairs = list(map_ordered(lambda t: shared(pictures, pairs, t), range(count - 1)))
-    tracks = find_tracks(pairs, list(pictures.few[:-1]), width=pictures.width, height=pictures.height, count=_TRACKS, static=static)
-    others = _full_size(pictures, (chained(track.steps, reference) for track in tracks[1:]))
-    if static:
-        return Motion(_still(count), True, "identity", 0.0, reference, others)
+    if camera_is_static(frames):
+        report.step(count - 1)
+        return Motion(np.tile(np.eye(3), (count, 1, 1)), True, "identity", 0.0, reference)
+    pictures = prepare(frames, masks=weights)
+    told = list(map_ordered(features, pictures.gray))
+    pairs = list(ticked(map_ordered(lambda t: _pair(pictures, flow, told, t), range(count - 1)), report))
+    track = _settled_track(pictures, pairs)
     measure = Measure(pictures, "homography", _point_weights(pictures, weights))
-    bundle = bundled(measure, chained(tracks[0].steps, reference), reference)
+    following = replace(measure, weights=_following(pictures, track.steps, measure.weights))
+    bundle = bundled(following, chained(track.steps, reference), reference)
     if bundle.residual > _DOUBTFUL * pictures.scale and weights is None:
-        bundle, planes = _rear_plane(measure, flow, bundle, reference)
-        others = _full_size(pictures, planes) + others
-    homographies = _full_size(pictures, [bundle.homographies])[0]
-    return Motion(homographies, bundle.family == "identity", bundle.family, bundle.residual / pictures.factor, reference, others)
+        bundle = _rear_plane(measure, flow, bundle, reference)
+    return Motion(_full_size(pictures, bundle.homographies), bundle.family == "identity", bundle.family,
+                  bundle.residual / pictures.factor, reference)
 
 
 def refine_motion(frames: np.ndarray, motion: Motion, *, weights: np.ndarray | None = None, report: Report) -> Motion:
@@ -71,12 +73,32 @@ def refine_motion(frames: np.ndarray, motion: Motion, *, weights: np.ndarray | N
     report.step()
     if not bundle.links:
         return motion
-    homographies = _full_size(pictures, [bundle.homographies])[0]
-    return Motion(homographies, False, bundle.family, bundle.residual / pictures.factor, motion.reference, motion.alternatives)
+    homographies = _full_size(pictures, bundle.homographies)
+    return Motion(homographies, False, bundle.family, bundle.residual / pictures.factor, motion.reference)
 
 
-def _rear_plane(measure: Measure, flow: Flow, whole: Bundle, reference: int) -> tuple[Bundle, list[np.ndarray]]:
-    """If planes apart agree better with the pictures than one motion for all: the plane in the back, and the others' motions."""
+def _settled_track(pictures: Pictures, pairs: list[list[Candidate]]) -> Track:
+    """The track of most of the picture through the candidates and those that each pair borrows from its neighbors, until it stays."""
+    pairs = list(map_ordered(lambda t: shared(pictures, pairs, t), range(len(pairs))))
+    track = find_tracks(pairs, pictures, count=1)[0]
+    for _ in range(_LOANS):
+        borrowed = partial(_borrowed, pictures, pairs, track.steps)
+        richer = list(map_ordered(borrowed, range(len(pairs))))
+        if all(len(more) == len(less) for more, less in zip(richer, pairs, strict=True)):
+            break
+        pairs, before = richer, track
+        track = find_tracks(pairs, pictures, count=1)[0]
+        if np.array_equal(track.steps, before.steps):
+            break
+    return track
+
+
+def _borrowed(pictures: Pictures, pairs: list[list[Candidate]], steps: np.ndarray, t: int) -> list[Candidate]:
+    return continued(pictures, pairs[t], steps, t)
+
+
+def _rear_plane(measure: Measure, flow: Flow, whole: Bundle, reference: int) -> Bundle:
+    """The plane in the back, if planes apart agree better with the pictures than one motion for the `whole`."""
     pictures = measure.pictures
     size = (pictures.width, pictures.height)
     flows, shifts = [], []
@@ -86,13 +108,10 @@ def _rear_plane(measure: Measure, flow: Flow, whole: Bundle, reference: int) -> 
         flows.append(small)
         shifts.append(flow_shifts(small, believed, pictures.gray[t]) or [np.eye(3)])
     planes = [plane for plane in separated(measure, flows, shifts, reference) if plane.residual < _CLEARER * whole.residual]
-    if not planes:
-        return whole, []
-    rear = rearmost(pictures, planes)
-    return rear, [plane.homographies for plane in planes if plane is not rear]
+    return rearmost(pictures, planes) if planes else whole
 
 
-def _pair(pictures: Pictures, flow: Flow, t: int) -> list[Candidate]:
+def _pair(pictures: Pictures, flow: Flow, told: list[Features], t: int) -> list[Candidate]:
     """The candidates of frame t -> t+1 at the working size."""
     height, width = flow.forward.shape[1:3]
     frame_gray = pictures.gray[t]
@@ -100,7 +119,7 @@ def _pair(pictures: Pictures, flow: Flow, t: int) -> list[Candidate]:
         frame_gray = cv2.resize(frame_gray, (width, height), interpolation=cv2.INTER_LINEAR)
     proposals = flow_homographies(flow.forward[t].astype(np.float32), flow.consistent(t), frame_gray)
     small = [resized(homography, pictures.factor, pictures.factor) for homography in proposals]
-    return candidates(pictures, t, small)
+    return candidates(pictures, t, small + feature_motions(told[t], told[t + 1], scale=pictures.scale))
 
 
 def _point_weights(pictures: Pictures, weights: np.ndarray | None) -> tuple[np.ndarray, ...] | None:
@@ -114,9 +133,16 @@ def _point_weights(pictures: Pictures, weights: np.ndarray | None) -> tuple[np.n
     return tuple(sampled)
 
 
-def _full_size(pictures: Pictures, motions: Iterable[np.ndarray]) -> tuple[np.ndarray, ...]:
-    return tuple(resized(motion, 1 / pictures.factor, 1 / pictures.factor) for motion in motions)
+def _following(pictures: Pictures, steps: np.ndarray, weights: tuple[np.ndarray, ...] | None) -> tuple[np.ndarray, ...]:
+    """The weights of the precise points, less where they do not go with the track `steps` (T-1, 3, 3), ahead or back: actors."""
+    ahead = [(t, t + 1, step) for t, step in enumerate(steps)] + [None]
+    back = [None] + [(t + 1, t, np.linalg.inv(step)) for t, step in enumerate(steps)]
+    followed = []
+    for points, *moves in zip(pictures.points, ahead, back, strict=True):
+        agree = np.logical_or.reduce([matches(pictures, move[0], move[1], points, move[2]) for move in moves if move])
+        followed.append(np.where(agree, np.float32(1), np.float32(_ASTRAY)))
+    return tuple(followed) if weights is None else tuple(w * f for w, f in zip(weights, followed, strict=True))
 
 
-def _still(count: int) -> np.ndarray:
-    return np.broadcast_to(np.eye(3), (count, 3, 3)).copy()
+def _full_size(pictures: Pictures, motion: np.ndarray) -> np.ndarray:
+    return resized(motion, 1 / pictures.factor, 1 / pictures.factor)

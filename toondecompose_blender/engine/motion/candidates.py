@@ -9,16 +9,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..geometry import project, translation
+from ..geometry import normalized, project, translation
 from .alignment import Gradients, align
-from .models import grid_points
+from .ladder import description_lengths
+from .models import grid_points, restricted
 from .pictures import DEEP, Pictures
 from .search import phase_shifts, voted_shifts
 
-__all__ = ["Candidate", "candidates", "matches", "shared", "verified"]
+__all__ = ["Candidate", "candidates", "continued", "matches", "shared", "verified"]
 
+_STIFFER = ("similarity", "translation")  # than a homography: where little is to be seen, that follows noise and actors
 _PEAKS, _DEEP_PEAKS = 3, 3  # shifts searched for: the truth and its neighbours one texture period away
 _LENT = 2  # of each neighbour's candidates
+_STEEP = 0.7  # tangent: no camera rolls by 35 degrees from a frame to the next
 _SAME = 1.0  # px at 360 lines: closer motions are one
 _TOLERANCE = 0.7  # px: how far a matching edge may sit from where the motion puts it
 _LEVELS = 4.0  # gray levels: matches by noise alone
@@ -61,6 +64,20 @@ def shared(pictures: Pictures, pairs: list[list[Candidate]], t: int) -> list[Can
             best = sorted(pairs[neighbour][1:], key=lambda candidate: -int(candidate.sure.sum()))[:_LENT]
             lent += [_sharpened(pictures, t, candidate.homography) for candidate in best]
     return _with_new(pictures, t, pairs[t], lent)
+
+
+def continued(pictures: Pictures, known: list[Candidate], steps: np.ndarray, t: int) -> list[Candidate]:
+    """The candidates of pair t, `known`, and what it would be if the motion `steps` (T-1, 3, 3) of the others went on, from either side
+    and between them, evenly or as it changes."""
+    guesses = []
+    for near, far in ((t - 1, t - 2), (t + 1, t + 2)):
+        if 0 <= near < len(steps):
+            guesses.append(steps[near])
+            if 0 <= far < len(steps):
+                guesses.append(normalized(steps[near] @ np.linalg.inv(steps[far]) @ steps[near]))
+    if 0 < t < len(steps) - 1:
+        guesses.append((steps[t - 1] + steps[t + 1]) / 2)
+    return _with_new(pictures, t, known, [_sharpened(pictures, t, guess) for guess in guesses])
 
 
 def _with_new(pictures: Pictures, t: int, known: list[Candidate], homographies: list[np.ndarray | None]) -> list[Candidate]:
@@ -118,23 +135,35 @@ def _same(early: Gradients, late: Gradients, points: np.ndarray, image: np.ndarr
 
 
 def _plausible(homography: np.ndarray, grid: np.ndarray, width: int, height: int) -> bool:
-    """Whether the motion neither folds nor more than halves or doubles the picture."""
+    """Whether the motion neither folds nor turns far nor more than halves or doubles the picture."""
     if not np.isfinite(homography).all() or (grid @ homography[2, :2] + homography[2, 2] <= 0.1).any():
         return False
     image = project(homography, grid).reshape(3, 4, 2)
     across = np.linalg.norm(np.diff(image, axis=1), axis=2) / (0.28 * width)
     down = np.linalg.norm(np.diff(image, axis=0), axis=2) / (0.4 * height)
-    return bool(min(across.min(), down.min()) > 0.5 and max(across.max(), down.max()) < 2)
+    middle = (image[:, 3] - image[:, 0]).mean(0)
+    level = abs(middle[1]) < _STEEP * middle[0]
+    return bool(level and min(across.min(), down.min()) > 0.5 and max(across.max(), down.max()) < 2)
 
 
 def _sharpened(pictures: Pictures, t: int, proposal: np.ndarray) -> np.ndarray:
-    """A motion of the flow after photometric refinement, if that explains more."""
+    """A motion after photometric refinement, if that explains more: no freer than the pictures ask for."""
     points = pictures.few[t]
-    found = align(pictures.fine[t], pictures.fine[t + 1], points, proposal, model="homography", iterations=4, minimum=_LEAST_WITNESSES)
+    source, target = pictures.fine[t], pictures.fine[t + 1]
+    found = align(source, target, points, proposal, model="homography", iterations=4, minimum=_LEAST_WITNESSES)
     if found is None:
         return proposal
     refined, given = (matches(pictures, t, t + 1, points, motion).sum() for motion in (found.homography, proposal))
-    return found.homography if refined > given else proposal
+    best = found.homography if refined > given else proposal
+    motions = [("homography", best)]
+    grid = grid_points(pictures.width, pictures.height)
+    for family in _STIFFER:
+        start = restricted(best, family, grid)
+        found = align(source, target, points, start, model=family, iterations=4, minimum=_LEAST_WITNESSES)
+        if found is not None:
+            motions.append((family, found.homography))
+    lengths = description_lengths(source.value, target.value, points, pictures.few_firm[t], motions)
+    return best if lengths is None else motions[int(np.argmin(lengths))][1]
 
 
 def _settled(pictures: Pictures, t: int, shift: np.ndarray) -> np.ndarray | None:

@@ -12,7 +12,7 @@ from .alignment import align
 from .links import STEPS, Measure
 from .models import LADDER, Family, basis, box_grid, restricted
 
-__all__ = ["choose_family"]
+__all__ = ["choose_family", "description_lengths"]
 
 _SAMPLES = 8  # frame pairs, evenly in time
 _OVERLAP = 0.5
@@ -38,11 +38,22 @@ def choose_family(measure: Measure, homographies: np.ndarray, *, stiffest: Famil
             cells.append(result[1])
     if not costs:
         return "similarity" if stiffest != "identity" else "translation"
-    count = max(2.0, float(np.mean(cells)))
-    misfit = np.mean(costs, axis=0)
-    freedom = np.array([basis(family).shape[1] for family in choices])
-    length = count * np.log(misfit + 1e-3) + np.log(count) * freedom
-    return choices[int(np.argmin(length))]
+    return choices[int(np.argmin(_lengths(np.mean(costs, axis=0), float(np.mean(cells)), choices)))]
+
+
+def description_lengths(early: np.ndarray, late: np.ndarray, points: np.ndarray, firm: np.ndarray,
+                        motions: list[tuple[Family, np.ndarray]]) -> np.ndarray | None:
+    """How long a description of `late` each of the motions (its family, (3, 3) early -> late) makes, by its misfit at the `points`
+    (N, 2) of `early`, as `firm` (N,) as they are, and its freedom: (len(motions),), the least is best.  None if hardly any points stay
+    inside under all of them."""
+    misfit = _misfit(np.stack([_residuals(early, late, points, motion) for _, motion in motions]), points, firm)
+    return None if misfit is None else _lengths(*misfit, tuple(family for family, _ in motions))
+
+
+def _lengths(misfit: np.ndarray, cells: float, families: tuple[Family, ...]) -> np.ndarray:
+    count = max(2.0, cells)
+    freedom = np.array([basis(family).shape[1] for family in families])
+    return count * np.log(misfit + 1e-3) + np.log(count) * freedom
 
 
 def _sampled_pairs(measure: Measure, homographies: np.ndarray) -> list[tuple[int, int]]:
@@ -71,7 +82,9 @@ def _costs(measure: Measure, source: int, target: int, predicted: np.ndarray,
     every = slice(None, None, max(1, len(pictures.points[source]) // _POINTS))
     points = pictures.points[source][every]
     weights = None if measure.weights is None else measure.weights[source][every]
+    firm = pictures.firm[source][every]
     if weights is not None:
+        firm = (firm * weights)[weights > 0]
         points, weights = points[weights > 0], weights[weights > 0]
     if len(points) < measure.minimum:
         return None
@@ -86,13 +99,19 @@ def _costs(measure: Measure, source: int, target: int, predicted: np.ndarray,
                     break
                 motion = found.homography
         residuals.append(_residuals(pictures.fine[source].value, pictures.fine[target].value, points, motion))
-    sizes = np.abs(np.stack(residuals))
+    return _misfit(np.stack(residuals), points, firm, minimum=measure.minimum)
+
+
+def _misfit(residuals: np.ndarray, points: np.ndarray, firm: np.ndarray, *, minimum: int = 24) -> tuple[np.ndarray, int] | None:
+    """Of residuals (motions, N) at points (N, 2) of weights `firm` (N,): the misfit (0..1) of every motion, and how many cells had
+    a say."""
+    sizes = np.abs(residuals)
     seen = np.isfinite(sizes).all(0)
-    if seen.sum() < measure.minimum:
+    if seen.sum() < minimum:
         return None
     reach = _TUKEY * max(_NOISE, 1.4826 * float(np.median(sizes[:, seen], axis=1).min()))
     misfit = 1 - np.maximum(0, 1 - (sizes[:, seen] / reach) ** 2) ** 3
-    return _mean_of_cells(misfit, points[seen])
+    return _mean_of_cells(misfit, points[seen], firm[seen])
 
 
 def _residuals(early: np.ndarray, late: np.ndarray, points: np.ndarray, motion: np.ndarray) -> np.ndarray:
@@ -104,12 +123,14 @@ def _residuals(early: np.ndarray, late: np.ndarray, points: np.ndarray, motion: 
     return np.where(inside, seen - early[points[:, 1].astype(int), points[:, 0].astype(int)], np.nan)
 
 
-def _mean_of_cells(misfit: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, int]:
-    """The misfits (families, N) averaged within cells of the points' box and then over the cells, and the number of cells."""
+def _mean_of_cells(misfit: np.ndarray, points: np.ndarray, firm: np.ndarray) -> tuple[np.ndarray, int]:
+    """The misfits (families, N) averaged within cells of the points' box and then over the cells, each as heavy as its points are on
+    average, and the number of cells."""
     low, size = points.min(0), np.ptp(points, axis=0) + 1
     columns, rows = (int(np.clip(extent // _SMALLEST_CELL, 1, most)) for extent, most in zip(size, _CELLS, strict=True))
     x, y = ((points - low) / size * [columns, rows]).astype(int).T
-    used, index = np.unique(y * columns + x, return_inverse=True)
-    share = np.bincount(index)
-    means = np.stack([np.bincount(index, values) / share for values in misfit])
-    return means.mean(1), len(used)
+    _, index = np.unique(y * columns + x, return_inverse=True)
+    inside, heavy = np.bincount(index), np.bincount(index, firm)
+    weight = heavy / inside
+    means = np.stack([np.bincount(index, values * firm) / np.maximum(heavy, 1e-9) for values in misfit])
+    return (means * weight).sum(1) / max(1e-9, float(weight.sum())), len(weight)

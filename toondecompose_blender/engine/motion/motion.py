@@ -18,8 +18,7 @@ class Motion:
     """`homographies` (T, 3, 3) float64, plane -> frame in px; the plane is the pixel grid of frame `reference`.
 
     `static`: nothing moves; `model`: the family of motions that was enough; `confidence`: residual of the links in px
-    (.02 is good, above .5 is bad, inf if nothing could be measured); `alternatives`: other planes' motions, (T, 3, 3) each,
-    the best supported first.
+    (.02 is good, above .5 is bad, inf if nothing could be measured).
     """
 
     homographies: np.ndarray
@@ -27,4 +26,3 @@ class Motion:
     model: Family
     confidence: float
     reference: int
-    alternatives: tuple[np.ndarray, ...] = ()

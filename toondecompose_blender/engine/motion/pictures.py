@@ -19,6 +19,9 @@ _FINE, _COARSE, _DEEPER = 1.0, 3.0, 2.0  # px of blur, at 360 lines; engine desi
 DEEP = 4  # the deep pictures are that much smaller, and blurred again: about 8 px at 360 lines, wider than a drawn window
 _POINTS, _FEW = 6000, 1500
 _CELL = 20  # px at 360 lines
+_WINDOW = 3.0  # px at 360 lines, sigma: what is near a point
+_SLIDES = 0.25  # weight of a point on an edge: it matches under every motion along that edge
+_ROUND = 0.05  # the least contrast in any direction there, of the greatest
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Pictures:
     """`factor`: working size / clip size (1 or less); `scale`: px of the working size for one at 360 lines.
 
     Per frame: `gray` uint8 (h, w), `fine` and `coarse` gradients, `deep` ones of red, green and blue, `DEEP` times smaller, `points`
-    (N, 2) for precise and `few` (n, 2) for coarse work, in px of the working size.
+    (N, 2) for precise and `few` (n, 2) for coarse work, in px of the working size; `firm` and `few_firm`, float32 (N,) and (n,):
+    1 for points with contrast of more than one direction nearby, .25 for those that could slide along an edge.
     """
 
     factor: float
@@ -39,6 +43,8 @@ class Pictures:
     deep: tuple[tuple[Gradients, ...], ...]
     points: tuple[np.ndarray, ...]
     few: tuple[np.ndarray, ...]
+    firm: tuple[np.ndarray, ...]
+    few_firm: tuple[np.ndarray, ...]
 
 
 def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None, cell: int = _CELL, count: int = _POINTS,
@@ -66,6 +72,19 @@ def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None, cell: int = 
         mask = None if masks is None else cv2.resize(masks[t], size, interpolation=cv2.INTER_NEAREST) > 0
         points, few = (salient_points(fine, count=number, cell=max(3, round(cell * reach)), mask=mask)
                        for number in (count, min(count, _FEW)))
-        return gray, fine, coarse, deep, points, few
+        return gray, fine, coarse, deep, points, few, *_firm(fine, (points, few), _WINDOW * reach)
 
     return Pictures(factor, scale, *size, *(tuple(column) for column in zip(*map_ordered(prepared, range(len(frames))), strict=True)))
+
+
+def _firm(picture: Gradients, chosen: tuple[np.ndarray, ...], sigma: float) -> list[np.ndarray]:
+    """How firmly points, (n, 2) each, sit, by the eigenvalues of the structure tensor around them: float32 (n,) each."""
+    products = [cv2.GaussianBlur(product, (0, 0), sigma) for product in
+                (picture.x * picture.x, picture.x * picture.y, picture.y * picture.y)]
+    firm = []
+    for points in chosen:
+        x, y = points.astype(int).T
+        xx, xy, yy = (product[y, x] for product in products)
+        mean, spread = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+        firm.append(np.where(mean - spread > _ROUND * (mean + spread), np.float32(1), np.float32(_SLIDES)))
+    return firm

@@ -33,7 +33,7 @@ def separated(measure: Measure, flows: list[np.ndarray], shifts: list[list[np.nd
     """
     pictures = measure.pictures
     pairs = [[_followed(pictures, flows[t], t, shift) for shift in found] for t, found in enumerate(shifts)]
-    tracks = find_tracks(pairs, list(pictures.few[:-1]), width=pictures.width, height=pictures.height, count=_PLANES)
+    tracks = find_tracks(pairs, pictures, count=_PLANES, by_flow=True)
     near = [frame_pairs(len(pictures.gray), step) for step in STEPS[:3]]
     bundles = []
     for track in tracks:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..geometry import normalized, project
 from .candidates import Candidate
+from .pictures import Pictures
 
 __all__ = ["Track", "chained", "find_tracks"]
 
@@ -32,20 +33,20 @@ class Track:
     chosen: tuple[int, ...]
 
 
-def find_tracks(pairs: list[list[Candidate]], points: list[np.ndarray], *, width: int, height: int, count: int,
-                static: bool = False) -> list[Track]:
-    """Up to `count` tracks through `pairs` (T-1 lists of candidates) with the frames' coarse `points` (N, 2).
+def find_tracks(pairs: list[list[Candidate]], pictures: Pictures, *, count: int, by_flow: bool = False) -> list[Track]:
+    """Up to `count` tracks through `pairs` (T-1 lists of candidates of the `pictures`' coarse points).
 
-    The first is that of most of the picture over the whole clip (`static`: rest, the first candidate of every pair); each
-    further one explains points that none before did.
+    The first is that of most of the picture over the whole clip; each further one explains points that none before did.
+    `by_flow`: the flow says which points match, so those on an edge, which pictures would let slide, count as much as any.
     """
+    width, height = pictures.width, pictures.height
+    points = pictures.few[:len(pairs)]
     free = [np.ones(len(p), bool) for p in points]
-    cells = [_Cells(p, width, height) for p in points]
+    cells = [_Cells(p, np.ones_like(firm) if by_flow else firm, width, height) for p, firm in zip(points, pictures.few_firm)]
     tracks: list[Track] = []
     for _ in range(count):
         scores = [np.array([cells[t].score(candidate, free[t]) for candidate in pair]) for t, pair in enumerate(pairs)]
-        rest = static and not tracks
-        chosen = [0] * len(pairs) if rest else _best_path(pairs, scores, width, height)
+        chosen = _best_path(pairs, scores, width, height)
         support = np.array([scores[t][k] for t, k in enumerate(chosen)])
         if tracks and support.mean() < _LEAST_CELLS:
             break
@@ -66,11 +67,12 @@ def chained(steps: np.ndarray, reference: int) -> np.ndarray:
 class _Cells:
     """Which of 16 x 9 cells each point of a frame lies in, and how much of the picture a set of points speaks for."""
 
-    def __init__(self, points: np.ndarray, width: int, height: int):
+    def __init__(self, points: np.ndarray, firm: np.ndarray, width: int, height: int):
         columns, rows = _CELLS
         self._cell = (points[:, 1] * rows / height).astype(int) * columns + (points[:, 0] * columns / width).astype(int)
         self._points = np.bincount(self._cell, minlength=columns * rows)
         x, y = points[:, 0], points[:, 1]
+        self._weight = firm
         self._border = (x < _BORDER * width) | (x > (1 - _BORDER) * width) | (y < _BORDER * height)
 
     def score(self, candidate: Candidate, free: np.ndarray) -> float:
@@ -78,13 +80,14 @@ class _Cells:
         inside = np.bincount(self._cell[candidate.inside], minlength=len(self._points))
         shared = inside.sum() / max(1, self._points.sum())
         # what leaves the frame speaks neither for nor against a motion, unless nearly everything leaves
-        trust = min(1.0, shared / _LEAST_SHARED) * (self._points > 0).sum() / max(1, (inside > 0).sum())
+        trust = min(1.0, shared / _LEAST_SHARED)
+        blown_up = (self._points > 0).sum() / max(1, (inside > 0).sum())
         cells = border = 0.0
         for agree, weight in ((candidate.matched & free, 1 - _SURE_WEIGHT), (candidate.sure & free, _SURE_WEIGHT)):
-            share = np.bincount(self._cell[agree], minlength=len(self._points)) / np.maximum(inside, 1)
+            share = np.bincount(self._cell[agree], self._weight[agree], minlength=len(self._points)) / np.maximum(inside, 1)
             cells += weight * share.sum()
-            border += weight * agree[self._border].sum() / max(1, candidate.inside[self._border].sum())
-        return float(trust * cells + _BORDER_WEIGHT * border)
+            border += weight * self._weight[agree & self._border].sum() / max(1, candidate.inside[self._border].sum())
+        return float(trust * (blown_up * cells + _BORDER_WEIGHT * border))
 
 
 def _best_path(pairs: list[list[Candidate]], scores: list[np.ndarray], width: int, height: int) -> list[int]:
