@@ -13,6 +13,7 @@ import pytest
 import toondecompose_blender
 from tests.blender import results, toon_rig
 from toondecompose_blender.jobs.spec import engine_arguments, read_spec
+from toondecompose_blender.jobs.store import STOPPED
 from toondecompose_blender.operators import session as module
 from toondecompose_blender.properties import character_switches
 from toondecompose_blender.scene.character import render_view_pose
@@ -105,24 +106,49 @@ def test_the_switches_of_the_sidebar_reach_the_engine(rig, tmp_path):
     assert character_switches(settings)[-5:] == ("--previous", "2", "--tight-crop", "--guide", "--published")
 
 
-def test_a_rig_and_its_sheet_become_a_sprite(rig, tmp_path):
-    scene, settings = bpy.context.scene, bpy.context.scene.toondecompose.character
-    sheet = tmp_path / "sheet"
+@pytest.fixture
+def session(rig, tmp_path):
+    """All is chosen for a walk of three frames; the sheet is the rig's own render from two sides."""
+    scene, settings, sheet = bpy.context.scene, bpy.context.scene.toondecompose.character, tmp_path / "sheet"
     sheet.mkdir()
     for name, angle in (("front", 0.0), ("side", 90.0)):
         scene.camera = toon_rig.add_camera(scene, angle)
         toon_rig.render_truth(scene, str(sheet / f"{name}.png"), SIZE, samples=1)
         render_view_pose(scene, rig.armature, sheet / f"{name}.npz", size=(SIZE, SIZE))
     settings.armature, settings.sheet, settings.size, settings.frame_start, settings.frame_end = rig.armature, str(sheet), "256", 1, 3
-    session = module.current()
-    session.file_opened()
     toon_rig.walk(rig, 1, 3)
-    assert bpy.ops.toon.character_draw() == {"FINISHED"}
-    folder, deadline = next(iter(session.queue.jobs.values())).folder, time.monotonic() + 200
-    while (session.queue.busy or session.finished) and time.monotonic() < deadline:
+    module.current().file_opened()
+    return module.current()
+
+
+def wait_while(session, waiting) -> None:
+    deadline = time.monotonic() + 200
+    while waiting() and time.monotonic() < deadline:
         session.tick()
         time.sleep(0.05)
+
+
+def drawn_scenes() -> list[tuple[int, int]]:
+    return [(scene.render.resolution_x, scene.frame_end) for scene in bpy.data.scenes if sprites_of(scene)]
+
+
+def test_a_rig_and_its_sheet_become_a_sprite(session):
+    assert bpy.ops.toon.character_draw() == {"FINISHED"}
+    folder = next(iter(session.queue.jobs.values())).folder
+    wait_while(session, lambda: session.queue.busy or session.finished)
     assert not session.queue.jobs, [(job.state, job.warnings) for job in session.queue.jobs.values()]
     assert sorted(path.name for path in Path(folder, "poses").glob("*.npz")) == ["0001.npz", "0002.npz", "0003.npz"]
-    drawn = [scene for scene in bpy.data.scenes if sprites_of(scene)]
-    assert len(drawn) == 1 and (drawn[0].render.resolution_x, drawn[0].frame_end) == (SIZE, 3)
+    assert drawn_scenes() == [(SIZE, 3)]
+
+
+def test_a_drawing_can_be_stopped_and_resumed_without_rendering_poses_again(session):
+    bpy.ops.toon.character_draw()
+    job = next(iter(session.queue.jobs.values()))
+    session.queue.cancel(job.id)
+    wait_while(session, lambda: session.queue.busy)
+    assert job.state.status == STOPPED and not drawn_scenes()
+    poses = {path: path.stat().st_mtime_ns for path in Path(job.folder, "poses").glob("*.npz")}
+    session.queue.resume(job.id)
+    wait_while(session, lambda: session.queue.busy or session.finished)
+    assert len(poses) == 3 and all(path.stat().st_mtime_ns == stamp for path, stamp in poses.items())
+    assert drawn_scenes() == [(SIZE, 3)]
