@@ -211,7 +211,7 @@ def steps():
     deadline = time.time() + 120
     while not session.is_safe() and time.time() < deadline:
         yield 0.2
-    SEEN["rendered_then"] = session.is_safe()
+    SEEN["rendered_then"] = session.is_safe(), [operator.bl_idname for operator in window().modal_operators]
     with override(editor):
         bpy.ops.sequencer.select_all(action="SELECT")
         bpy.ops.sequencer.meta_make()

@@ -81,7 +81,7 @@ def test_the_sprites_that_were_found_are_shown_before_the_drawings_are_done(seen
 
 def test_while_the_artist_plays_or_renders_nothing_is_imported_and_a_button_shows(seen):
     assert seen["while_playing"][0][0] == "ready"
-    assert seen["rendering"] == [True, False] and seen["rendered_then"]
+    assert seen["rendering"] == [True, False] and seen["rendered_then"][0], seen["rendered_then"]
 
 
 def test_resumed_it_ends_in_sprites_by_itself(seen):

@@ -30,6 +30,7 @@ BUSY_INTERVAL, IDLE_INTERVAL = 0.1, 1.0     # seconds between two ticks
 POLL_SECONDS = 0.002                        # of each tick, at most, for hearing: with the mirror a tick stays below 5 ms
 RENDER_SECONDS = 0.1                        # of each tick for a strip that is rendered first: about half of Blender's time
 UNINSTALL_SECONDS = 20.0                    # that a cancelled installation may take to delete thousands of files
+LINGERING = {"RENDER_OT_render"}            # a render that is done keeps its operator until the next event comes
 STRIP_JOB = JOB_ID                          # custom property of a strip, as of a collection: the id of the imported job
 
 _session: Session | None = None
@@ -219,7 +220,7 @@ def is_safe() -> bool:
     if is_moving():
         return False
     for window in bpy.context.window_manager.windows:
-        if len(window.modal_operators):
+        if any(operator.bl_idname not in LINGERING for operator in window.modal_operators):
             return False
         active = window.view_layer.objects.active
         if active is not None and active.mode != "OBJECT":
