@@ -109,10 +109,14 @@ class TOON_OT_pack(SceneSpritesOperator, bpy.types.Operator):
         return reason
 
     def execute(self, context):
+        manager = context.window_manager
+        manager.progress_begin(0, 100)
         try:
-            packing.pack(sprites_of(context.scene))
+            packing.pack(sprites_of(context.scene), packed=lambda done, total: manager.progress_update(100 * done // total))
         except ToonError as error:
             return report_error(self, error)
+        finally:
+            manager.progress_end()
         note_lost_files()
         return {"FINISHED"}
 

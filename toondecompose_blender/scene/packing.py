@@ -5,6 +5,7 @@ It must not know nodes nor pixels."""
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -18,9 +19,10 @@ from .sprites import JOB_ID, collection_of
 __all__ = ["pack", "unpack"]
 
 
-def pack(sprites: list) -> None:
+def pack(sprites: list, *, packed: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Put all drawings of the sprites, and their index maps, into the .blend: of all of them, or of none.
 
+    `packed` is told how many sprites of how many are done.
     Raises `SceneError`: scene.lost, scene.picture, scene.pack_size.
     """
     loose = [sprite_object for sprite_object in sprites if not is_packed(sprite_object)]
@@ -28,6 +30,8 @@ def pack(sprites: list) -> None:
     try:
         for sprite_object in loose:
             _check_files(sprite_object)
+        for done, sprite_object in enumerate(loose):
+            packed(done, len(loose))
             for sequence in sequences_of(sprite_object):
                 sheet = new_sheet(f"{sprite_object.name} {sequence.title}", sequence.files, _grid(sprite_object, sequence))
                 sheets.append((sprite_object, sequence, sheet))
