@@ -23,8 +23,7 @@ from toondecompose_blender.engine.shots import find_cuts
 from .machine import keep
 
 JOINED, LONGEST, SIZE = 40, 16, (213, 120)      # clips joined of four pieces; frames a piece; px
-RUNS = (("cel_tux_icecliffs", "draft", None), ("mg_delivery_van_240", "draft", 120), ("mg_delivery_van_240", "draft", None),
-        ("mg_rocket_720p", "draft", None), ("mg_rocket_720p", "standard", None))
+RUNS = (("cel_tux_icecliffs", "draft", None), ("mg_rocket_720p", "standard", None), ("mg_delivery_van_240", "draft", 120))
 
 
 class _Joined:
@@ -39,10 +38,9 @@ class _Joined:
 
 def measure(clips: Path, *, memory: bool) -> None:
     """Print and keep the figures of the search over all `clips`; with `memory`, also peaks of whole decompositions (minutes)."""
-    figures: dict[str, object] = {"cuts": _cuts(clips)}
+    keep("shots", _cuts(clips))
     if memory:
-        figures["memory"] = [_peak(clips / name, preset, frames) for name, preset, frames in RUNS if (clips / name).exists()]
-    keep("shots", figures)
+        keep("shots_memory", [_peak(clips / name, preset, frames) for name, preset, frames in RUNS if (clips / name).exists()])
 
 
 def _cuts(clips: Path) -> dict[str, float]:

@@ -108,6 +108,13 @@ def test_json_lines_tell_of_all_shots_as_of_one_job_that_only_goes_forward(whole
         f"shots/{number:03d}/contact_sheet.png" for number in (1, 2)}
 
 
+def test_of_a_range_of_frames_the_shots_count_from_its_first(clip, tmp_path):
+    assert engine("decompose", clip, "--frames", "4:9", "--out", tmp_path / "out", *QUICK).returncode == 0
+    shots = read_shots(tmp_path / "out")
+    assert [(shot.first, shot.last) for shot in shots.shots] == [(1, 3), (4, 6)] and (shots.clip.frames, shots.clip.first_frame) == (6, 4)
+    assert read_result(tmp_path / "out/shots/002").clip.first_frame == 7
+
+
 def shot_engines(whole: Path) -> list[int]:
     """The processes that hold a claim on a shot."""
     return [json.loads(path.read_text())["process"] for path in whole.glob("shots/*/engine.lock") if path.stat().st_size]

@@ -8,12 +8,14 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.engine.engines import engine
 from tests.farm.conftest import QUICK, contents
+from toondecompose_blender.jobs.spec import engine_arguments, read_spec
 from toondecompose_blender.protocol_shots import read_shots
 
 # What Flamenco's Manager offers to a job type, as its documentation tells: author, path, and a job to add tasks to.
@@ -102,6 +104,15 @@ def test_submit_writes_the_same_folder_every_time_and_says_what_to_do_with_it(cl
         assert done.returncode == 0 and str(out / farm) in done.stdout, done.stderr
         written.append({path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()})
     assert written[0] == written[1] and {*files, "run_shot.py", "shots/001/job.json", "shots/002/job.json"} <= set(written[0])
+
+
+def test_the_shots_of_a_range_are_asked_for_by_the_frames_of_the_clip(clip, tmp_path):
+    done = engine("submit", clip, "--to", "flamenco", "--out", tmp_path / "out", "--frames", "3:8", *QUICK)
+    assert done.returncode == 0, done.stderr
+    specs = [read_spec(tmp_path / "out" / shot.folder) for shot in read_shots(tmp_path / "out").shots]
+    assert [spec.frames for spec in specs] == [(3, 5), (6, 8)] and {(spec.shots, spec.farm) for spec in specs} == {("off", "")}
+    assert engine_arguments(replace(specs[0], farm="dask", scheduler="tcp://a:1", shots="auto"), "/out")[-5:] == [
+        "--to", "dask", "--scheduler", "tcp://a:1", "--json"]
 
 
 def test_submit_refuses_in_a_sentence(tmp_path):

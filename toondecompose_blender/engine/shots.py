@@ -53,6 +53,7 @@ def find_cuts(reader: ClipReader, *, report: Report) -> list[int]:
     Hard cuts, and fades through one flat color, which cut in its middle; dissolves and wipes are part of a shot.
     A frame that cannot be read is passed over: its own shot will tell.
     """
+    cv2.setNumThreads(1)        # frames are spread over threads below; the flow's own would change its sums
     report.stage("Cuts", reader.count)
     finder = _Finder()
     for t, thumbnail in enumerate(map_ordered(lambda t: _thumbnail(reader, t), range(reader.count))):
