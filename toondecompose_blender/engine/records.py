@@ -20,7 +20,8 @@ def save_motion(stage: Stage, motion: Motion) -> None:
 
 
 def load_motion(stage: Stage) -> Motion:
-    return Motion(homographies=stage.load("camera"), **stage.record("motion"))
+    record = stage.record("motion")
+    return Motion(stage.load("camera"), record["static"], record["model"], record["confidence"], record["reference"])
 
 
 def save_planes(stage: Stage, planes: tuple[FarPlane, ...]) -> None:
