@@ -59,7 +59,7 @@ def _cuts(clips: Path) -> dict[str, float]:
         true, found, wrong = true + len(cuts), found + len(answer & cuts), wrong + len(answer - cuts)
     figures = {"clips": len(small), "neighbours": pairs, "false_in_clips": false, "joined_cuts": true, "found": found,
                "false_in_joined": wrong, "ms_a_frame": round(1000 * seconds / max(1, pairs), 1)}
-    print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items()))
+    print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items()), flush=True)
     return figures
 
 

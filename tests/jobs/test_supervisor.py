@@ -4,6 +4,8 @@ Knows nothing of what an engine computes."""
 
 from __future__ import annotations
 
+import json
+import socket
 import sys
 import threading
 import time
@@ -136,6 +138,17 @@ def test_what_a_killed_engine_left_unfinished_is_deleted_and_finished_stages_sta
     child.cancel()
     assert listen(child)[-1] == Cancelled()
     assert [path.name for path in (tmp_path / "stages").iterdir()] == ["flow"]
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_what_another_engine_is_writing_in_the_same_folder_is_left_alone(start, tmp_path, other):
+    child = start("while True: progress(); time.sleep(0.1)")
+    listen(child, any_progress)
+    (tmp_path / "stages" / "motion.tmp").mkdir(parents=True)
+    (tmp_path / "engine.lock").write_text(json.dumps({"process": child._child.pid + other, "host": socket.gethostname()}))
+    child.cancel()
+    listen(child)
+    assert (tmp_path / "stages" / "motion.tmp").exists() == (tmp_path / "engine.lock").exists() == other
 
 
 def test_what_the_engine_started_ends_with_it(start):

@@ -26,6 +26,7 @@ __all__ = [
     "PREPARING", "WAITING", "RUNNING", "STOPPED", "FAILED", "READY", "IMPORTED",
 ]
 
+CLAIM_FILE = "engine.lock"      # the engine's own word that it works on a folder
 STATE_FILE, LOCK_FILE, LOG_FILE = "job_state.json", "job.lock", "job.log"
 WAITING, RUNNING, STOPPED, FAILED, READY, IMPORTED = "waiting", "running", "stopped", "failed", "ready", "imported"
 PREPARING = "preparing"     # its clip is being made; without whoever made it, it is worth nothing
@@ -169,8 +170,21 @@ def tree_bytes(root: os.PathLike | str) -> int:
     return total
 
 
-def sweep(folder: os.PathLike | str) -> None:
-    """Delete what an ended engine left unfinished: whatever ends in .tmp in the job's folder or one level below."""
+def sweep(folder: os.PathLike | str, process: int = 0) -> None:
+    """Delete what the ended engine `process` left unfinished: whatever ends in .tmp in the job's folder or one level below.
+
+    Nothing is touched while another engine has claimed the folder: on a farm, the same shot may have been started twice.
+    """
+    claim = Path(folder, CLAIM_FILE)
+    try:
+        holder = json.loads(claim.read_text(encoding="utf-8"))
+        if (holder.get("process"), holder.get("host")) != (process, socket.gethostname()):
+            return
+        claim.unlink()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, AttributeError):
+        return
     for pattern in ("*.tmp", "*/*.tmp"):
         for path in Path(folder).glob(pattern):
             if path.is_dir() and not path.is_symlink():

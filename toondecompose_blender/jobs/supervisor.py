@@ -259,7 +259,7 @@ class Supervisor:
         self._signal_group(9)       # what the engine itself may have started
         self._closing.set()
         self._child.wait()
-        sweep(self.folder)
+        sweep(self.folder, self._child.pid)
         try:
             self._child.stdin.close()
         except OSError:
