@@ -22,6 +22,10 @@ _RADII, _ANGLES = 24, 180  # of the polar pictures in which a turn is looked for
 _SEEN = 14.0  # levels, mean of 5 x 5 px: a difference that the eye sees
 _ALLOWANCE = 0.0015  # of the compared px: large drawings have large mouths, and large mattes more dirt
 _ZOOM = 0.7  # log of the scale: of a sprite that small little is to be seen
+_VEIL = 1.0  # px of blur before two pictures and two backgrounds are compared
+_NEAR = 7  # px: a veil is even that far
+_LEAST_SHARE = 0.15  # of the background that a veil lets through
+_SMALL = 6000  # px: of larger sprites what changes reaches further than the masks' errors
 _GAIN = 0.04  # of the salient points: what a freer motion must explain more
 
 
@@ -32,7 +36,7 @@ class Limits:
     inliers: float  # share of salient points with a residual under 8 levels
     overlap: float  # intersection over union of the masks, in the part both frames can see
     changed: int  # px well inside both masks that look different, and 15 more for each 10,000 px there
-    stray: float  # px far outside the other mask that look different, as a share of the area
+    stray: float  # px of the one far outside the other's mask, or where the other shows its background, as a share of the area
 
 
 @dataclass(frozen=True)
@@ -142,29 +146,59 @@ def _aligned(way: _Way, start: np.ndarray, model: Model) -> Alignment | None:
 
 def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Likeness:
     """Compare the two frames where the sprite is, in a window of frame b that holds both masks."""
-    height, width = b.picture.shape[:2]
-    outline = project(homography, corners(*a.mask.shape[::-1]) + a.origin)
-    low = np.floor(np.minimum(outline.min(0), b.origin)).astype(int).clip(0, (width - 1, height - 1))
-    high = np.ceil(np.maximum(outline.max(0), b.origin + b.mask.shape[::-1])).astype(int).clip(low + 1, (width, height))
-    size = tuple(int(v) for v in high - low)
+    low, size = _window(a, b, homography)
     window = translation(*-low) @ homography
-    common = (warp_to(a.open, window, *size) > 250) & (b.open[low[1]:high[1], low[0]:high[0]] > 0)
+    shown = b.picture[low[1]:low[1] + size[1], low[0]:low[0] + size[0]]
+    common = (warp_to(a.open, window, *size) > 250) & (b.open[low[1]:low[1] + size[1], low[0]:low[0] + size[0]] > 0)
     moved = [warp_to(255 * part, window @ translation(*a.origin), *size) > 127 for part in (a.mask, a.core, a.solid, a.plain)]
     own = [placed(part, b.origin - low, size) > 0 for part in (b.mask, b.core, b.solid, b.plain)]
-    change = difference(warp_to(a.picture, window, *size, border=cv2.BORDER_REPLICATE), b.picture[low[1]:high[1], low[0]:high[0]])
+    change = difference(warp_to(a.picture, window, *size, border=cv2.BORDER_REPLICATE), shown)
     slack = np.ones((2 * min(a.slack, b.slack) + 3,) * 2, np.uint8)
+    # sprite here, background there: no mask's error, however near the outline; limbs of a small sprite are all outline
+    gone = ((moved[2] & own[3]) | (own[2] & moved[3])) & common & (max(a.area, b.area) < _SMALL)
+    stray = _count(change, gone) / max(1, int(((moved[0] | own[0]) & common).sum()))
     passing = moved[3] & own[3]  # the background, seen through a hole that the mattes miss
     if a.camera is not None and b.camera is not None:
         still = warp_to(a.picture, translation(*-low) @ relative(a.camera, b.camera), *size, border=cv2.BORDER_REPLICATE)
-        passing |= difference(still, b.picture[low[1]:high[1], low[0]:high[0]]) < SAME
+        passing |= difference(still, shown) < SAME
     passing &= change > SAME
+    if a.behind is not None and b.behind is not None:
+        passing |= _shining_through(a, b, window, low, size) & (moved[0] | own[0])
     common &= cv2.dilate(passing.astype(np.uint8), slack) == 0
     core = moved[1] & own[1] & common
     near = [cv2.dilate(part.astype(np.uint8), slack) > 0 for part in (moved[0], own[0])]
     far = ((moved[2] & ~near[1]) | (own[2] & ~near[0])) & common
-    union = int(((moved[0] | own[0]) & common).sum())
-    return Likeness(homography, inliers, int((moved[0] & own[0] & common).sum()) / max(1, union),
-                    max(0, _count(change, core) - int(_ALLOWANCE * core.sum())), _count(change, far) / max(1, union), min(a.slack, b.slack))
+    union = max(1, int(((moved[0] | own[0]) & common).sum()))
+    changed = max(0, _count(change, core) - int(_ALLOWANCE * core.sum()))
+    return Likeness(homography, inliers, int((moved[0] & own[0] & common).sum()) / union, changed, stray + _count(change, far) / union,
+                    min(a.slack, b.slack))
+
+
+def _window(a: View, b: View, homography: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
+    """Top left corner and size (width, height) of the part of frame b that holds b and what `homography` brings of a."""
+    height, width = b.picture.shape[:2]
+    outline = project(homography, corners(*a.mask.shape[::-1]) + a.origin)
+    low = np.floor(np.minimum(outline.min(0), b.origin)).astype(int).clip(0, (width - 1, height - 1))
+    high = np.ceil(np.maximum(outline.max(0), b.origin + b.mask.shape[::-1])).astype(int).clip(low + 1, (width, height))
+    across, down = (high - low).tolist()
+    return low, (across, down)
+
+
+def _shining_through(a: View, b: View, window: np.ndarray, low: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Where the two differ by a constant share of what their backgrounds differ: a shadow or a veil over another place. Bool, window."""
+    change, ground = (
+        placed(late, b.origin - low, size).astype(np.float32) - warp_to(early.astype(np.float32), window @ translation(*a.origin), *size)
+        for early, late in ((_crop(a), _crop(b)), (a.behind, b.behind)))
+    change, ground = (cv2.GaussianBlur(picture, (0, 0), _VEIL) for picture in (change, ground))
+    weight = cv2.blur((ground**2).sum(-1), (_NEAR, _NEAR))
+    share = np.clip(cv2.blur((change * ground).sum(-1), (_NEAR, _NEAR)) / np.maximum(weight, 1), 0, 1)
+    rest = np.sqrt(((change - share[..., None] * ground) ** 2).sum(-1))
+    return (weight > SAME**2) & (share > _LEAST_SHARE) & (cv2.blur(rest, (_NEAR, _NEAR)) < SAME)
+
+
+def _crop(view: View) -> np.ndarray:
+    x, y = view.origin
+    return view.picture[y:y + view.mask.shape[0], x:x + view.mask.shape[1]]
 
 
 def _count(change: np.ndarray, zone: np.ndarray) -> int:

@@ -37,6 +37,7 @@ class View:
     solid: np.ndarray  # uint8 0/1 crop: the part of it that nothing shines through
     core: np.ndarray  # uint8 0/1 crop: inside the solid part and away from its outline, where the matte's errors do not reach
     plain: np.ndarray  # uint8 0/1 crop: looks like what is behind; a matte that has it may be wrong
+    behind: np.ndarray | None  # uint8 crop, RGB: what is behind
     camera: np.ndarray | None  # (3, 3) background plane -> frame
     gray: np.ndarray  # uint8 crop
     laid: np.ndarray  # uint8 crop: the sprite, gray, laid on a plain ground
@@ -75,7 +76,7 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
     `front`, like alpha, is what lies before it; `behind`, like the picture, what would be seen without it; `camera` (3, 3)
     leads from the background's plane to the frame.
     """
-    mask = _large_parts((alpha > 0.5).astype(np.uint8))
+    mask = _large_parts(_filled((alpha > 0.5).astype(np.uint8)))
     area = int(mask.sum())
     if area < _SMALLEST:
         return None
@@ -85,7 +86,7 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
     mask &= 1 - hidden
     left, top = max(0, x - _PAD), max(0, y - _PAD)
     crop = np.s_[top:y + height + _PAD, left:x + width + _PAD]
-    mask, solid = mask[crop], mask[crop] & (alpha[crop] > _SOLID).astype(np.uint8)
+    mask, solid = mask[crop], mask[crop] & _filled((alpha[crop] > _SOLID).astype(np.uint8))
     gray = cv2.cvtColor(np.ascontiguousarray(picture[crop]), cv2.COLOR_RGB2GRAY)
     laid = np.round(ground + (gray - ground) * alpha[crop]).clip(0, 255).astype(np.uint8)
     depth = cv2.distanceTransform(cv2.copyMakeBorder(solid, 1, 1, 1, 1, cv2.BORDER_REPLICATE), cv2.DIST_L2, 3)[1:-1, 1:-1]
@@ -99,8 +100,8 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
     center = np.array([x - left + (width - 1) / 2, y - top + (height - 1) / 2])  # for slivers, all within what the front may hide
     if moments["m00"]:
         center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
-    return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid & (1 - plain), core, plain, camera,
-                gray, laid, points, points[inside],
+    return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid & (1 - plain), core, plain,
+                None if behind is None else np.ascontiguousarray(behind[crop]), camera, gray, laid, points, points[inside],
                 _thumbnail(laid, mask, center, area), slack, center + (left, top), float(area), cut)
 
 
@@ -112,6 +113,14 @@ def _large_parts(mask: np.ndarray) -> np.ndarray:
     return (areas > _PART * areas.max())[labels].astype(np.uint8)
 
 
+def _filled(mask: np.ndarray) -> np.ndarray:
+    """The mask without its pinholes: they are the matte's, and would leave no inside to a small sprite."""
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(1 - mask, connectivity=4)
+    pinhole = statistics[:, cv2.CC_STAT_AREA] < _SMALLEST
+    pinhole[0] = False
+    return mask | pinhole[labels].astype(np.uint8)
+
+
 def _thumbnail(laid: np.ndarray, mask: np.ndarray, center: np.ndarray, area: float) -> np.ndarray:
     scale = 12 / np.sqrt(area)
     move = np.array([[scale, 0, 11.5 - scale * center[0]], [0, scale, 11.5 - scale * center[1]]])
@@ -120,8 +129,8 @@ def _thumbnail(laid: np.ndarray, mask: np.ndarray, center: np.ndarray, area: flo
 
 
 def placed(part: np.ndarray, offset: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture (h, w) at `offset` (x, y) of an empty one of `size` (width, height)."""
-    whole = np.zeros(size[::-1], np.uint8)
+    """A picture (h, w) or (h, w, 3) at `offset` (x, y) of an empty one of `size` (width, height)."""
+    whole = np.zeros((*size[::-1], *part.shape[2:]), np.uint8)
     whole[offset[1]:offset[1] + part.shape[0], offset[0]:offset[0] + part.shape[1]] = part
     return whole
 
