@@ -17,9 +17,9 @@ from typing import TextIO
 
 from ..protocol import PROTOCOL_VERSION, ENGINE_VERSION, Cancelled, Decomposition, Done, EngineError, Failed, Hello, ToonError
 from .character.arguments import add_draw_arguments, draw_options
+from .clip_arguments import add_decompose_arguments, add_shots_arguments, settings_of
 from .console import BarReport, JsonReport
 from .report import Report, Stopped
-from .settings import PRESET_LINES, Settings
 
 __all__ = ["main"]
 
@@ -124,7 +124,7 @@ def _say(text: str, stream: TextIO | None = None) -> None:
 
 def _decompose(options: argparse.Namespace, report: Report) -> None:
     from .whole import decompose_whole
-    result = decompose_whole(options.clip, options.out, settings=_settings(options), by_shots=options.shots == "auto", wait=options.wait,
+    result = decompose_whole(options.clip, options.out, settings=settings_of(options), by_shots=options.shots == "auto", wait=options.wait,
                              report=report)
     if options.json:
         return
@@ -151,11 +151,6 @@ def _submit(words: list[str]) -> int:
         return subprocess.call(module_words("jobs.submit", words))
     except KeyboardInterrupt:
         return CANCELLED
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    return Settings(sprites=options.sprites, frames=options.frames, lines=options.size, preset=options.preset, device=options.device,
-                    seed=options.seed, flow=options.flow, hints=options.hints, residual=options.residual)
 
 
 def _export(options: argparse.Namespace, report: Report) -> None:
@@ -213,23 +208,10 @@ def _parser() -> argparse.ArgumentParser:
     add = _adder(commands)
 
     command = add("decompose", _decompose, "split a clip into sprites", job=True)
-    command.add_argument("clip", type=Path, metavar="CLIP", help="folder of pictures, or a movie")
-    command.add_argument("--sprites", type=_sprites, default=2, metavar="N", help="how many, the background included; or auto (default 2)")
-    command.add_argument("--frames", type=_frames, metavar="A:B", help="first and last frame, counted from 1")
-    command.add_argument("--size", type=int, metavar="HEIGHT", help="short side of the analysis picture in px (default: from the preset)")
-    command.add_argument("--preset", choices=sorted(PRESET_LINES), default="standard")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--flow", choices=["dis", "raft"], default="dis")
-    command.add_argument("--hints", type=Path, metavar="FILE", help="boxes, scribbles or masks that help to tell the sprites apart")
-    command.add_argument("--shots", choices=["auto", "off"], default="auto",
-                         help="auto: a clip that cuts becomes one result a shot, below RESULT/shots (not with hints)")
-    command.add_argument("--wait", action="store_true", help="wait for another engine that works on RESULT, instead of refusing")
-    command.add_argument("--residual", action="store_true", help="also keep what the sprites lack of every frame (recompose --residual)")
+    add_decompose_arguments(command)
 
     command = add("shots", _shots, "find where a clip cuts, and write it down", job=True)
-    command.add_argument("clip", type=Path, metavar="CLIP", help="folder of pictures, or a movie")
-    command.add_argument("--frames", type=_frames, metavar="A:B", help="first and last frame, counted from 1")
-    command.add_argument("--shots", choices=["auto", "off"], default="auto", help="off: all of the clip is one shot")
+    add_shots_arguments(command)
 
     commands.add_parser("submit", help="hand a clip to a farm, one task a shot (submit --help)", add_help=False)
 
@@ -285,25 +267,8 @@ def _adder(commands: argparse._SubParsersAction) -> Callable[..., argparse.Argum
     return add
 
 
-def _sprites(text: str) -> int | None:
-    if text.lower() == "auto":
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of sprites; ask for 1 to 8, or auto") from None
-
-
 def _folder(text: str) -> Path:
     """An output folder; an empty one (a shell's unset variable) would be the current folder, which nobody meant."""
     if not text:
         raise argparse.ArgumentTypeError("a folder's name is empty; name the folder to write")
     return Path(text)
-
-
-def _frames(text: str) -> slice:
-    from .clip import parse_range
-    try:
-        return parse_range(text)
-    except ToonError as cause:
-        raise argparse.ArgumentTypeError(str(cause)) from cause

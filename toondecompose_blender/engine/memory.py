@@ -11,7 +11,8 @@ from .parallel import worker_count
 
 __all__ = ["side_by_side", "needed_bytes", "free_bytes"]
 
-# Fitted to the peaks of runs of 24 to 240 frames at 216 to 720 lines (python -m benchmarks shots), and a third more.
+# A third above two measured peaks: 515 MB for 40 frames of 384x216, 1.7 GB for 78 of 1280x720 analysed at 640x360
+# (python -m benchmarks shots --memory measures more of them).
 _BASE = 500 << 20           # bytes: the interpreter with its libraries and compiled kernels
 _ANALYSED = 90              # bytes a pixel and frame of the analysis size
 _NATIVE = 400               # bytes a pixel of the clip's own size
