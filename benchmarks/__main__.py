@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import character, edges, panel, quality, scene, shots, stages
+from . import character, edges, motion, panel, quality, scene, shots, stages
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CLIPS = ROOT.parent / "shared/clips"
@@ -53,6 +53,10 @@ def main() -> int:
     topic.add_argument("--clips", type=Path, default=DEFAULT_CLIPS, help="folder of clips (default: shared/clips beside the checkout)")
     topic.add_argument("--memory", action="store_true", help="decompose some clips for their peaks, too (minutes)")
     topic.set_defaults(run=lambda options: shots.measure(options.clips, memory=options.memory))
+    topic = topics.add_parser("motion", help="how exact cameras, rigid sprites and exposure sheets of drawn clips are found")
+    topic.add_argument("--only", nargs="*", default=[], metavar="KIND")
+    topic.add_argument("--frames", type=int, default=20, help="of every camera and rigid sprite (default: %(default)s)")
+    topic.set_defaults(run=lambda options: motion.measure(only=options.only, frames=options.frames))
     options = parser.parse_args()
     needed = getattr(options, "clips", None) or getattr(options, "clip", None)
     if needed is not None and not needed.exists():
