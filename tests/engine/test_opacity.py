@@ -22,7 +22,7 @@ def presence_of(clip: EdgeClip) -> Presence:
     nothing, camera = np.zeros_like(masks), np.tile(np.eye(3), (len(masks), 1, 1))
     seen = np.ones((height, width), bool)
     sheet = exposure_sheet(clip.frames, masks, report=Silent(), behind=clip.behind.__getitem__)
-    return find_presence(clip.frames, masks, nothing, sheet, look=lambda t: (clip.behind[t], seen), camera=camera)
+    return find_presence(clip.frames, masks, nothing, sheet, look=lambda t: (clip.behind[t], seen), camera=camera, report=Silent())
 
 
 def backwards(clip: EdgeClip) -> EdgeClip:

@@ -205,7 +205,8 @@ class _Job:
 
     def _presence(self, k: int, sheet: ExposureSheet) -> Presence:
         look = under(partial(self.small_backdrop.view, width=self.size[0], height=self.size[1]), self.shade)
-        return find_presence(self.small, self.alphas[k], self._front(k), sheet, look=look, camera=self.camera.homographies)
+        return find_presence(self.small, self.alphas[k], self._front(k), sheet, look=look, camera=self.camera.homographies,
+                             report=self.report)
 
     def _sprite_canvas(self, k: int, sheet: ExposureSheet) -> Canvas:
         height, width = self.full.shape[1:3]

@@ -15,6 +15,7 @@ from .geometry import normalized, translation
 from .layers.plate import Canvas, Look
 from .matting.sprites import Sighting, solve_drawings
 from .matting.triangulation import Matte
+from .report import Report
 
 __all__ = ["Presence", "find_presence"]
 
@@ -60,13 +61,17 @@ class _Fit:
 
 
 def find_presence(frames: np.ndarray, masks: np.ndarray, front: np.ndarray, sheet: ExposureSheet, *, look: Look,
-                  camera: np.ndarray) -> Presence:
+                  camera: np.ndarray, report: Report) -> Presence:
     """How far a sprite is there, from frames uint8 (T, h, w, 3), its soft masks and those before it, uint8 (T, h, w).
 
     `look(t)` is the background, `camera` (T, 3, 3) its motion.  Most sprites do not fade: then the sheet is the given one.
+    `report` is only asked whether to stop; its steps are the caller's.
     """
     nothing = Presence(sheet, np.ones(len(frames)), np.ones(len(frames), bool))
-    contrast = np.array([_contrast(frames[t], masks[t], front[t], look(t)) if sheet.exposure[t] else 0 for t in range(len(frames))])
+    contrast = np.zeros(len(frames))
+    for t in np.flatnonzero(sheet.exposure):
+        report.step(0)
+        contrast[t] = _contrast(frames[t], masks[t], front[t], look(int(t)))
     height, width = frames.shape[1:3]
     fits: dict[int, _Fit] = {}
     for start, tail in _tails(contrast):
@@ -75,8 +80,11 @@ def find_presence(frames: np.ndarray, masks: np.ndarray, front: np.ndarray, shee
         numbers = np.unique(solid[solid > 0])
         sighting = Sighting(frames.__getitem__, masks.__getitem__, front.__getitem__, look, ())
         mattes = solve_drawings(sighting, canvas, _renumbered(solid, numbers))
-        layers = {int(number): _Layer(matte, min(height, width) / 360) for number, matte in zip(numbers, mattes, strict=True)}
-        found = _Walker(frames, front, look, canvas, layers).follow(start, tail)
+        layers: dict[int, _Layer] = {}
+        for number, matte in zip(numbers, mattes, strict=True):
+            report.step(0)
+            layers[int(number)] = _Layer(matte, min(height, width) / 360)
+        found = _Walker(frames, front, look, canvas, layers).follow(start, tail, report)
         if _is_fade([fit for _, fit in found]):
             fits |= {t: fit for t, fit in found if fit.opacity < OPAQUE}
     return _with_fades(nothing, canvas, fits) if fits else nothing
@@ -143,12 +151,13 @@ class _Walker:
         self.look = lru_cache(1)(look)  # many fits look at one frame
         self.scale = min(frames.shape[1:3]) / 360
 
-    def follow(self, start: int, tail: _Tail) -> list[tuple[int, _Fit]]:
+    def follow(self, start: int, tail: _Tail, report: Report) -> list[tuple[int, _Fit]]:
         """Fits of the tail's frames, which lead away from the solid frame `start`, as far as they succeed."""
         step = 1 if tail.times[0] > start else -1
         here, before = self.canvas.homographies[start], self.canvas.homographies[max(0, min(len(self.frames) - 1, start - step))]
         fits: list[tuple[int, _Fit]] = []
         for t in map(int, tail.times):
+            report.step(0)
             guess = normalized(here @ np.linalg.inv(before) @ here)  # straight on
             fit = self._fit(t, guess)
             if fit.explained < LEAST_EXPLAINED or fit.opacity < GONE or (t in tail.fallen and fit.opacity > SOLID):
