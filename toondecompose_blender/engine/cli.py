@@ -194,7 +194,7 @@ def _demo_clip(options: argparse.Namespace, report: Report) -> None:
 def _draw(options: argparse.Namespace, report: Report) -> None:
     from .character.drawing import draw_character
     draw_character(options.sheet, options.poses, options.out, method=options.method, weights=options.weights, size=options.size,
-                   background=options.background, device=options.device, report=report)
+                   background=options.background, device=options.device, report=report, fps=options.fps, options=draw_options(options))
 
 
 def _detect(options: argparse.Namespace, report: Report) -> None:
@@ -241,12 +241,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("out", type=_folder, metavar="DIR")
 
     command = add("draw", _draw, "draw a character from its sheet in given poses", job=True)
-    command.add_argument("--sheet", type=Path, required=True, metavar="DIR")
-    command.add_argument("--poses", type=Path, required=True, metavar="DIR")
-    command.add_argument("--method", choices=["transfer", "conr"], default="transfer")
-    command.add_argument("--background", type=Path, metavar="FILE")
-    command.add_argument("--weights", type=Path, metavar="DIR")
-    command.add_argument("--size", type=int, default=512, metavar="N")
+    add_draw_arguments(command)
 
     command = add("detect", _detect, "find the ultra-dense poses of drawings", job=True)
     command.add_argument("pictures", type=Path, metavar="PICTURES")
