@@ -35,7 +35,7 @@ ALLOWED = {
     "operators": ({"operators", "registration", "jobs", "scene", "properties", "preferences", "previews", "protocol"}, BLENDER),
     "ui_panel": ({"ui_panel", "ui_rows", "properties"}, BLENDER),
     "ui_hints": ({"ui_panel", "ui_rows", "properties", "scene"}, BLENDER),
-    "ui_character": ({"ui_panel", "ui_rows", "properties"}, BLENDER),
+    "ui_character": ({"ui_panel", "ui_rows", "previews", "properties", "scene"}, BLENDER),
     "ui_sprites": ({"ui_sprites", "ui_panel", "ui_rows", "previews", "properties", "scene"}, BLENDER),
     "terminal": (set(), set()),
     "command_engine": ({"operators", "preferences", "scene", "jobs", "terminal", "protocol"}, BLENDER),
