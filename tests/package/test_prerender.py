@@ -13,6 +13,7 @@ from tests.blender import results
 from tests.package.sessions import add_strip, only_job, status, tick_until
 from toondecompose_blender.jobs.store import FAILED
 from toondecompose_blender.scene import versions
+from toondecompose_blender.scene.prerender import StripRender
 
 
 def add_rendered(folder: Path, frames: list[int]):
@@ -72,3 +73,21 @@ def test_a_clip_that_a_dead_blender_never_finished_is_swept_away(session, tmp_pa
     job.held.release()
     list(session.queue.store.find_by_origin(str(tmp_path / "mine.blend")))
     assert not job.folder.exists()
+
+
+def test_a_scene_strip_is_rendered_frame_by_frame(blender, tmp_path):
+    """A scene with an edit of its own, shown in another."""
+    inner = bpy.context.scene
+    add_strip(tmp_path, [1, 2, 4], start=1)
+    inner.frame_end = 3
+    edit = bpy.data.scenes.new("Edit")
+    for scene in (inner, edit):
+        scene.render.resolution_x, scene.render.resolution_y = 32, 18
+        scene.view_settings.view_transform = "Standard"
+    strip = versions.new_scene_strip(edit.sequence_editor_create(), name="inner", scene=inner, channel=1, frame_start=5)
+    strip.scene_input = "SEQUENCER"
+    (tmp_path / "seen").mkdir()
+    render = StripRender(edit.name, strip.name, tmp_path / "seen")
+    assert render.total == 3 and not render.step(0) and not render.step(0) and render.step(0)
+    for path, number in zip(sorted((tmp_path / "seen").iterdir()), (1, 2, 4), strict=True):
+        assert np.abs(results.read_png(path)[..., :3] - results.painted(32, 18, number)[..., :3]).max() <= 1
