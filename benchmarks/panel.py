@@ -24,7 +24,7 @@ __all__ = ["measure"]
 ROOT = Path(__file__).resolve().parents[1]
 TALKER = Path(__file__).with_name("panel_talker.py")
 WAITING = 1000
-GOALS = {"poll_ms": 5.0, "tick_ms": 5.0, "first_progress_seconds": 3.0, "cancel_seconds": 2.0, "close_seconds": 1.0}
+GOALS = {"poll_ms": 5.0, "first_progress_seconds": 3.0, "cancel_seconds": 2.0, "close_seconds": 1.0}
 
 
 def measure(*, blender: Path, rounds: int) -> None:
