@@ -6,15 +6,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numba
 import numpy as np
 
 from ..parallel import map_ordered
 from .supervoxels import Supervoxels
 
-__all__ = ["Edgels", "find_edgels", "motion_cost", "chained"]
+__all__ = ["CONTRAST", "Edgels", "find_edgels", "motion_cost", "chained", "bridged"]
 
 CONTRAST = 12               # smallest max-channel difference of an edgel (engine note 3c)
+SOFT = 4                    # px over which the two sides of a blurred edge are compared (a near plane out of focus)
+SOFT_CONTRAST = 14          # difference over that distance that makes one: shading of large round forms stays below (judgement)
 FULL_WEIGHT = 40            # contrast at which an edgel counts fully (engine note 3c)
 PER_FRAME = 6000            # edgels a frame ...
 IN_ALL = 480_000            # ... and of the clip: a long clip is thinned, so that time and memory stay bounded
@@ -55,20 +58,31 @@ def find_edgels(voxels: Supervoxels, flow) -> Edgels:
 
 
 def _of_frame(picture: np.ndarray, t: int) -> np.ndarray:
-    """Edgels of one frame: right-hand neighbors, then lower ones."""
+    """Edgels of one frame, sharp and then soft ones, of right-hand neighbors and of lower ones."""
     picture = picture.astype(np.int16)
     found = []
-    for dy, dx in ((0, 1), (1, 0)):
-        height, width = picture.shape[0] - dy, picture.shape[1] - dx
-        step = np.abs(picture[dy:, dx:] - picture[:height, :width]).max(2)
-        y, x = np.nonzero(step >= CONTRAST)
-        found.append(np.stack([np.full(len(y), t), y, x, y + dy, x + dx, step[y, x]], 1))
+    for reach in (1, SOFT):
+        for dy, dx in ((0, reach), (reach, 0)):
+            step = np.abs(picture[dy:, dx:] - picture[:len(picture) - dy, :picture.shape[1] - dx]).max(2)
+            y, x = np.nonzero(step >= CONTRAST if reach == 1 else _soft(picture, step, dy > 0))
+            found.append(np.stack([np.full(len(y), t), y, x, y + dy, x + dx, step[y, x]], 1))
     return np.concatenate(found).astype(np.int32)
+
+
+def _soft(picture: np.ndarray, step: np.ndarray, upright: bool) -> np.ndarray:
+    """Which of the differences over `SOFT` px are the middle of a blurred edge: steepest along the axis, without a sharp edge there."""
+    axis = 0 if upright else 1
+    near = np.abs(np.diff(picture, axis=axis)).max(2).astype(np.uint8)
+    window = np.ones((SOFT + 1, 1) if upright else (1, SOFT + 1), np.uint8)
+    anchor = (0, 0)
+    sharpest = cv2.dilate(near, window[:-1] if upright else window[:, :-1], anchor=anchor)[:step.shape[0], :step.shape[1]]
+    steepest = cv2.dilate(step.astype(np.uint8), window)
+    return (step >= SOFT_CONTRAST) & (step == steepest) & (sharpest < CONTRAST)
 
 
 def chained(motion: np.ndarray, lags: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Homographies t -> t + lag of a `motion` (T-1, 3, 3) with NaN gaps: (lags, T, 3, 3), and where they are known (lags, T)."""
-    motion = _bridged(motion)
+    motion = bridged(motion)
     frames = len(motion) + 1
     known = np.isfinite(motion[:, 0, 0])
     inverse = np.full_like(motion, np.nan)
@@ -88,7 +102,7 @@ def chained(motion: np.ndarray, lags: tuple[int, ...]) -> tuple[np.ndarray, np.n
     return result, valid
 
 
-def _bridged(motion: np.ndarray) -> np.ndarray:
+def bridged(motion: np.ndarray) -> np.ndarray:
     """Pairs without a motion take that of the nearest known pair: a guess costs no more than not knowing."""
     known = np.flatnonzero(np.isfinite(motion[:, 0, 0]))
     if len(known) in (0, len(motion)):

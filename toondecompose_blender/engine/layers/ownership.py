@@ -12,7 +12,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..parallel import map_ordered
-from .edgels import Edgels, chained
+from .edgels import CONTRAST, Edgels, chained
 from .supervoxels import Supervoxels
 
 __all__ = ["Graph", "Conflicts", "Energy", "build_graph", "build_conflicts", "edge_table", "owner_cost", "components_of"]
@@ -20,6 +20,7 @@ __all__ = ["Graph", "Conflicts", "Energy", "build_graph", "build_conflicts", "ed
 CONFLICT_LAGS = (1, 4, 12)      # frames between which one place of the background must keep its color (engine note 3c)
 CONFLICT_STEP = 18              # color difference that is a conflict (engine note 3c)
 CONFLICT_WEIGHT = 0.1           # energy of a pixel in conflict (engine note 3c)
+SHARP_SHARE = 0.5       # of a sharp border's length counts: it is where one sprite ends rather than a faint one
 CONFLICT_FEWEST = 4             # samples between two pieces that count
 SAMPLED = 4.0 / len(CONFLICT_LAGS)  # every other pixel both ways is looked at, at each lag
 BORDER_TOUCH = 8                # border px a frame from which a piece is backdrop: two such pieces never conflict
@@ -82,15 +83,36 @@ class Energy:
 
 def build_graph(voxels: Supervoxels, edgels: Edgels) -> Graph:
     """The pairs of pieces between or inside which there are edgels."""
+    faint, faint_length = _faint_borders(voxels)
     low, high = edgels.pieces.min(1).astype(np.int64), edgels.pieces.max(1)
-    keys, pair_of = np.unique(low * voxels.count + high, return_inverse=True)
+    keys, pair_of = np.unique(np.concatenate([low * voxels.count + high, faint]), return_inverse=True)
     first, second = (keys // voxels.count).astype(np.int32), (keys % voxels.count).astype(np.int32)
-    length = np.bincount(pair_of, edgels.weight, len(keys))
+    length = np.bincount(pair_of, np.concatenate([SHARP_SHARE * edgels.weight, faint_length]), len(keys))
+    pair_of = pair_of[:len(low)]
     apart = first != second
     nodes = np.concatenate([first, second[apart]])
     pairs = np.concatenate([np.arange(len(keys)), np.flatnonzero(apart)])
     start = np.concatenate([[0], np.cumsum(np.bincount(nodes, minlength=voxels.count))])
     return Graph(first, second, length, pair_of, start, pairs[np.argsort(nodes, kind="stable")], voxels)
+
+
+def _faint_borders(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray]:
+    """Pieces whose common border is too faint for edgels, as `first * count + second`, and the px of it.
+
+    No motion can be told from such a border, but what it parts is the more likely one sprite's.
+    """
+    def of_frame(t: int) -> tuple[np.ndarray, np.ndarray]:
+        labels, picture = voxels.labels[t].astype(np.int64), voxels.sharp[t].astype(np.int16)
+        found = []
+        for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+            border = (labels[a] != labels[b]) & (np.abs(picture[a] - picture[b]).max(2) < CONTRAST)
+            ends = labels[a][border], labels[b][border]
+            found.append(np.minimum(*ends) * voxels.count + np.maximum(*ends))
+        return np.unique(np.concatenate(found), return_counts=True)
+
+    keys, lengths = zip(*map_ordered(of_frame, range(len(voxels.labels))))
+    pairs, index = np.unique(np.concatenate(keys), return_inverse=True)
+    return pairs, np.bincount(index, np.concatenate(lengths), len(pairs))
 
 
 def edge_table(graph: Graph, edgels: Edgels, cost: np.ndarray, cap: float) -> np.ndarray:

@@ -23,6 +23,7 @@ __all__ = ["Split", "split_sprites"]
 SURPLUS = 3             # layers found beyond the sprites asked for, then merged (engine note 3c)
 MOST_SPRITES = 8
 CAMERA_TRUST = 0.8      # factor on the energy with the camera's background: a rival must be clearly better
+STILL = 1               # number of the proposal that nothing moves
 RIVALS = 2              # other proposals tried as the background of a moving camera
 WORTHWHILE = 0.04       # share of the first energy that a sprite must save to be one (engine note 3c)
 
@@ -52,27 +53,30 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     proposals = propose_motions(edgels, voxels, frames, flow, steps)
     report.step()
     graph = build_graph(voxels, edgels)
+    candidates = _backgrounds(proposals, camera, static)
     found = [find_layers(open_space(proposals, graph, measure_agreement(voxels, poses), background=background, static=static),
                          (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
-             for background, poses in _backgrounds(proposals, camera, static)]
-    layers = min(found, key=lambda layers: layers.energy.of(layers.labels) * (CAMERA_TRUST if layers is found[0] else 1))
+             for background, poses in candidates]
+    best = min(range(len(found)), key=lambda n: found[n].energy.of(found[n].labels) * (CAMERA_TRUST if n == 0 else 1))
+    layers, still = found[best], static or candidates[best][0] == STILL
     count = sprites or _worthwhile(layers.trail)
-    joined = attached(layers, edgels) if static else layers
+    joined = attached(layers, edgels) if still else layers
     layers = smoothed(ordered(merged_to(joined, count, edgels)), fixed=joined.labels != layers.labels)
-    layers = ordered(attached(layers, edgels) if static else layers)
+    layers = ordered(attached(layers, edgels) if still else layers)
     report.step()
     return Split(layers.labels.astype(np.uint8)[voxels.labels], count, np.stack(layers.motions), layers.trail)
 
 
 def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list[tuple[int, np.ndarray]]:
-    """Proposals that may be the background's, with plane -> frame poses: the camera's, and those that explain more of the clip."""
-    result = [(0, camera)]
+    """Proposals that may be the background's, with plane -> frame poses: the camera's, standing still, and those that explain more
+    of the clip."""
+    result = [(0, camera)] if static else [(0, camera), (STILL, np.repeat(np.eye(3)[None], len(camera), 0))]
     unexplained = [(proposals.edgels.weight * cost[:, 0]).sum() for cost in proposals.costs]
     for number in np.argsort(unexplained, kind="stable"):
         motion = proposals.motions[number]
-        if static or unexplained[number] >= unexplained[0] or len(result) > RIVALS:
+        if static or unexplained[number] >= unexplained[0] or len(result) > RIVALS + 1:
             break
-        if np.isfinite(motion).all():
+        if number != STILL and np.isfinite(motion).all():
             poses = [np.eye(3)]
             for step in motion:
                 poses.append(normalized(step @ poses[-1]))

@@ -21,6 +21,7 @@ FEWEST_A_SIDE = 2       # views before as well as after, so that a place can dis
 ALIKE = 8               # color distance to the 3x3 range up to which two frames show the same
 TEXTURED = 40           # contrast of a 3x3 window that agrees by chance hardly ever
 MOSTLY = 0.5            # share of views from which agreeing counts for the background
+DRAWN = 120             # contrast of a line that agrees although the frame resembles itself as much (drawn clips)
 SELDOM = 0.3            # share of views below which disagreeing counts against it
 
 
@@ -37,16 +38,18 @@ def measure_agreement(voxels: Supervoxels, camera: np.ndarray) -> Agreement:
     views = np.unique(np.linspace(0, frames - 1, VIEWS + 1).round().astype(int))
 
     def votes(t: int) -> np.ndarray:
-        seen, same = np.zeros((2, 2, *voxels.labels.shape[1:]), np.uint8)   # before and after t
+        seen, same, alike = np.zeros((3, 2, *voxels.labels.shape[1:]), np.uint8)    # before and after t
         for s in views[views != t]:
             side = int(s > t)
-            _compare(voxels.sharp[t], voxels.low[s], voxels.high[s], relative(camera[t], camera[s]), seen[side], same[side])
-        share = same.sum(0) / np.maximum(seen.sum(0), 1)
-        texture = np.clip((voxels.high[t].astype(np.int16) - voxels.low[t]).max(2) / TEXTURED, 0, 1)
-        known = seen.sum(0) >= min(FEWEST_VIEWS, len(views) - 1)
-        pro = known * texture * np.clip((share - MOSTLY) / (1 - MOSTLY), 0, 1)
+            _compare(voxels.sharp[t], voxels.low[t], voxels.high[t], voxels.low[s], voxels.high[s], relative(camera[t], camera[s]),
+                     seen[side], same[side], alike[side])
+        contrast = (voxels.high[t].astype(np.int16) - voxels.low[t]).max(2)
+        fewest = min(FEWEST_VIEWS, len(views) - 1)
+        pro = np.maximum(np.minimum(1, contrast / TEXTURED) * _agreeing(same, seen, fewest),
+                         np.minimum(1, contrast / DRAWN) * _agreeing(same + alike, seen + alike, fewest))
         often = (same / np.maximum(seen, 1)).max(0)     # what is hidden from some time on was background all the same
-        contra = (seen.min(0) >= FEWEST_A_SIDE) * np.clip((SELDOM - often) / SELDOM, 0, 1)
+        telling = (seen.min(0) >= FEWEST_A_SIDE) & (seen.sum(0) >= alike.sum(0))
+        contra = telling * np.clip((SELDOM - often) / SELDOM, 0, 1)
         return np.stack([np.bincount(voxels.labels[t].ravel(), votes.ravel(), voxels.count) for votes in (pro, contra)])
 
     total = np.zeros((2, voxels.count))
@@ -55,9 +58,16 @@ def measure_agreement(voxels: Supervoxels, camera: np.ndarray) -> Agreement:
     return Agreement(*total)
 
 
+def _agreeing(same: np.ndarray, seen: np.ndarray, fewest: int) -> np.ndarray:
+    """How far the views (2, h, w) that show a place agree with it, 0..1 (h, w); 0 where fewer than `fewest` show it."""
+    views = seen.sum(0)
+    return (views >= fewest) * np.clip((same.sum(0) / np.maximum(views, 1) - MOSTLY) / (1 - MOSTLY), 0, 1)
+
+
 @numba.njit(nogil=True, cache=True)
-def _compare(sharp, low, high, homography, seen, same):
-    """Count (in place) the pixels that another frame shows, and those of them that it shows alike."""
+def _compare(sharp, own_low, own_high, low, high, homography, seen, same, alike):
+    """Count (in place) the pixels of which another frame tells something, those of them that it shows alike, and the others that
+    look alike under any such shift."""
     h, w = seen.shape
     for y in range(h):
         for x in range(w):
@@ -66,10 +76,14 @@ def _compare(sharp, low, high, homography, seen, same):
             v = int(np.floor((homography[1, 0] * x + homography[1, 1] * y + homography[1, 2]) / z + 0.5))
             if u < 0 or v < 0 or u >= w or v >= h:
                 continue
-            seen[y, x] += 1
-            distance = 0
+            here = there = 0
             for c in range(3):
                 value = np.int32(sharp[y, x, c])
-                distance = max(distance, np.int32(low[v, u, c]) - value, value - np.int32(high[v, u, c]))
-            if distance <= ALIKE:
+                there = max(there, np.int32(low[v, u, c]) - value, value - np.int32(high[v, u, c]))
+                here = max(here, np.int32(own_low[v, u, c]) - value, value - np.int32(own_high[v, u, c]))
+            if there <= ALIKE and here <= ALIKE and max(abs(u - x), abs(v - y)) > 1:
+                alike[y, x] += 1    # the frame resembles itself under this shift: that it resembles the other says nothing
+                continue
+            seen[y, x] += 1
+            if there <= ALIKE:
                 same[y, x] += 1

@@ -11,9 +11,10 @@ from itertools import permutations
 import numpy as np
 
 from .edgels import Edgels
-from .ownership import CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
+from .ownership import BORDER_TOUCH, CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
 from .supervoxels import Supervoxels
 from .ownership_moves import swept
+from .split_attachment import attachments
 from .split_search import Layers, sprite_table
 
 __all__ = ["attached", "merged_to", "ordered", "smoothed"]
@@ -27,27 +28,35 @@ LARGEST = 6.0           # times the sprite that a still piece may be
 LIKE = 8                # color difference below which a piece looks like background that stays
 NOTABLE = 2e-4          # share of the clip's voxels from which background can be a model
 SMOOTHING = 2.0         # times the border cost of the search: fills that any motion explains follow their outlines (drawn clips)
-SHARED_BORDER = 0.15    # what a unit of common outline saves when two layers merge (engine note 3c)
+ATTACHED = 0.5          # share of the energy that a merge costs which attachment forgives: limbs move by themselves (drawn clips)
+LOST_AREA = 1e-3        # energy of a voxel of the smaller layer of a merge: rather lose a patch than a plane (drawn clips)
+SHARED_BORDER = 0.05    # what a unit of common outline of attached layers saves when they merge
 
 
 def attached(layers: Layers, edgels: Edgels) -> Layers:
     """`layers` after still pieces of a still background that touch a sprite, and that nothing passes over, joined it."""
     labels, energy = layers.labels, layers.energy
     voxels = energy.graph.voxels
+    color = _mean_colors(voxels)
+    staying = (labels == 0) & (voxels.size > NOTABLE * voxels.size.sum())
     free = (labels == 0) & (voxels.border == 0)
-    parts = components_of(energy.graph, free)
+    free &= ~_like(color, color[staying & (voxels.border > 0)])     # sky between the spokes of a wheel ties nothing together
     count = int(labels.max()) + 1
     if count < 2 or not free.any():
         return layers
+    parts = components_of(energy.graph, free)
     owner = _owners(labels, parts, count, energy, edgels)
     joining = np.where(free, owner[parts], 0)
-    color = _mean_colors(voxels)
-    models = color[(labels == 0) & (joining == 0) & (voxels.size > NOTABLE * voxels.size.sum())]
-    result = labels.copy()
-    for piece in np.flatnonzero(joining):
-        if not len(models) or np.abs(models - color[piece]).max(1).min() >= LIKE:
-            result[piece] = joining[piece]
-    return replace(layers, labels=result)
+    joining[_like(color, color[staying & (joining == 0)])] = 0
+    return replace(layers, labels=np.where(joining > 0, joining, labels))
+
+
+def _like(color: np.ndarray, models: np.ndarray) -> np.ndarray:
+    """Which colors (n, 3) look like one of the `models` (m, 3)."""
+    nearest = np.full(len(color), np.inf)
+    for model in models:
+        nearest = np.minimum(nearest, np.abs(color - model).max(1))
+    return nearest < LIKE
 
 
 def _owners(labels: np.ndarray, parts: np.ndarray, count: int, energy: Energy, edgels: Edgels) -> np.ndarray:
@@ -55,7 +64,7 @@ def _owners(labels: np.ndarray, parts: np.ndarray, count: int, energy: Energy, e
     graph, total = energy.graph, int(parts.max()) + 1
     free, size = parts >= 0, graph.voxels.size
     area = np.bincount(parts[free], size[free], total)
-    faithful = _faithful(labels, parts, count, edgels)
+    faithful, lives = _faithful(labels, parts, count, edgels)
     rows, neighbor, weight = energy.conflicts.rows(), energy.conflicts.neighbor, energy.conflicts.weight
     over = free[rows] & (labels[neighbor] > 0)
     passed = np.zeros((total, count))
@@ -65,15 +74,15 @@ def _owners(labels: np.ndarray, parts: np.ndarray, count: int, energy: Energy, e
     best = 1 + faithful[:, 1:].argmax(1)
     index = np.arange(total)
     covered = passed.sum(1) / CONFLICT_WEIGHT / len(CONFLICT_LAGS)
-    shown = area / np.maximum(1, np.bincount(parts[free], graph.voxels.life[free], total))  # a piece's mean size in a frame
+    shown = area / lives    # mean size in a frame
     joins = ((faithful[index, best] > FAITHFUL)
              & (_travels(labels, graph.voxels, count)[best] < ROAMING * np.sqrt(shown)) & (covered < COVERED * area)
              & (passed[index, best] < SWEPT * sweeps[best]) & (area < LARGEST * np.bincount(labels, size, count)[best]))
     return np.where(joins, best, 0)
 
 
-def _faithful(labels: np.ndarray, parts: np.ndarray, count: int, edgels: Edgels) -> np.ndarray:
-    """Share of each still part's frames in which it touches each sprite, (parts, count)."""
+def _faithful(labels: np.ndarray, parts: np.ndarray, count: int, edgels: Edgels) -> tuple[np.ndarray, np.ndarray]:
+    """Share of each still part's frames in which it touches each sprite, (parts, count), and the number of those frames (parts,)."""
     frames, total = len(edgels.begin) - 1, int(parts.max()) + 1
     seen, touched = np.zeros((total, frames)), np.zeros((total, frames, count))
     for a, b in (edgels.pieces.T, edgels.pieces[:, ::-1].T):
@@ -81,8 +90,8 @@ def _faithful(labels: np.ndarray, parts: np.ndarray, count: int, edgels: Edgels)
         at = parts[a[edge]], edgels.places[edge, 0]
         np.add.at(seen, at, edgels.weight[edge])
         np.add.at(touched, (*at, labels[b[edge]]), edgels.weight[edge])
-    shown = np.maximum(1, (seen > 0).sum(1))[:, None]
-    return (touched > TOUCHING * np.maximum(seen, 1e-9)[..., None]).sum(1) / shown
+    lives = np.maximum(1, (seen > 0).sum(1))
+    return (touched > TOUCHING * np.maximum(seen, 1e-9)[..., None]).sum(1) / lives[:, None], lives
 
 
 def _travels(labels: np.ndarray, voxels: Supervoxels, count: int) -> np.ndarray:
@@ -112,7 +121,7 @@ def _mean_colors(voxels: Supervoxels) -> np.ndarray:
 
 
 def merged_to(layers: Layers, count: int, edgels: Edgels) -> Layers:
-    """`layers` after the pairs whose union costs least, less a bonus for their common outline, merged down to `count`.
+    """`layers` after the pairs whose union costs least, and less if they are attached, merged down to `count`.
 
     A union moves, in each frame, like the one of the two that owns more there: so the halves of a sprite's life find together.
     """
@@ -125,6 +134,9 @@ def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers]]:
     """Each union of two layers, with its score: the smaller, the better."""
     labels, energy, total = layers.labels, layers.energy, len(layers.motions)
     frames, now = len(edgels.begin) - 1, energy.of(labels)
+    together = attachments(labels, layers.motions, edgels, energy.graph.voxels)
+    together[:, 0] = 0  # nothing is a limb of the background
+    size = np.bincount(labels, energy.graph.voxels.size, total)
     outline = _shared_outlines(labels, energy, total)
     owner = labels[edgels.pieces].max(1)
     owned = np.bincount(edgels.places[:, 0] * total + owner, edgels.weight, frames * total).reshape(frames, total)
@@ -135,8 +147,9 @@ def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers]]:
             union = replace(layers, labels=np.where(labels == gone, into, labels))
             if into:
                 union = _with_motion(union, gone, into, owned[:, gone] > owned[:, into], edgels)
-            bonus = SHARED_BORDER * outline[gone, into] if into else 0
-            score = union.energy.of(union.labels) - now - bonus
+            attached, lost = together[gone, into], size[gone] if not into else min(size[gone], size[into])
+            cost = (union.energy.of(union.labels) - now) * (1 - ATTACHED * attached)
+            score = cost + LOST_AREA * lost - SHARED_BORDER * attached * outline[gone, into]
             yield score, union.kept([k for k in range(total) if k != gone])
 
 
@@ -176,6 +189,9 @@ def ordered(layers: Layers) -> Layers:
 
 
 def smoothed(layers: Layers, *, fixed: np.ndarray) -> Layers:
-    """`layers` after each piece but the `fixed` ones (bool (n,)) took its cheapest label once more, with dearer borders."""
+    """`layers` after each piece but the `fixed` ones (bool (n,)) and the background's at the border took its cheapest label once more, with dearer borders."""
     energy = replace(layers.energy, potts=SMOOTHING * layers.energy.potts)
-    return replace(layers, labels=np.where(fixed, layers.labels, swept(energy, layers.labels, rounds=2)))
+    voxels = energy.graph.voxels
+    # Flat skies fit any motion: what is background stays it.
+    backdrop = (layers.labels == 0) & (voxels.border > BORDER_TOUCH * np.maximum(voxels.life, 1))
+    return replace(layers, labels=np.where(fixed | backdrop, layers.labels, swept(energy, layers.labels, rounds=2)))

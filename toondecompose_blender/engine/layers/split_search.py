@@ -126,10 +126,25 @@ def _grown(space: Space, count: int, forced: bool) -> tuple[list[int], np.ndarra
                 gain, proposal, grown = 0.0, space.background, still[1]
             elif parted is not None and parted[0] > space.graph.voxels.size[grown == len(chosen)].sum():
                 gain, proposal, grown = 0.0, chosen[parted[1]], np.where(parted[2], len(chosen), labels)
-        chosen.append(proposal)
-        labels = grown
-        trail.append(float(trail[-1] - gain))
+        chosen, labels, sunk = _sunk(space, [*chosen, proposal], grown)
+        trail.append(float(trail[-1] - gain - sunk))
     return chosen, labels, trail
+
+
+def _sunk(space: Space, chosen: list[int], labels: np.ndarray) -> tuple[list[int], np.ndarray, float]:
+    """Proposals and labels with the front layer at the depth where it costs least, and what that saves."""
+    front = len(chosen) - 1
+    first = lowest = space.energy(chosen).of(labels)
+    best = chosen, labels
+    for depth in range(1, front):
+        order = [*range(depth), front, *range(depth, front)]
+        renamed = np.argsort(order)[labels]
+        energy = space.energy([chosen[k] for k in order])
+        grown = swept(energy, expanded(energy, renamed, depth), rounds=2)
+        value = energy.of(grown)
+        if value < lowest - 1e-6:
+            best, lowest = ([chosen[k] for k in order], grown), value
+    return *best, first - lowest
 
 
 def _best_front(space: Space, chosen: list[int], labels: np.ndarray, now: float, hopes: np.ndarray) -> tuple[float, int, np.ndarray]:

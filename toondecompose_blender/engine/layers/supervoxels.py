@@ -5,6 +5,7 @@ It must not know motions, layers or sprites: only colors and flow."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numba
@@ -20,6 +21,9 @@ TOGGLE_RANGE = 24       # gray range of a 3x3 window from which a pixel counts a
 TOGGLE_PASSES = 2
 SCALE = 300.0           # Felzenszwalb and Huttenlocher 2004, their k, for the max channel difference (engine note 3c)
 LARGEST_STEP = 60       # color steps from here on are never inside a piece (engine note 3c)
+SOFT_REACH = 2          # px on both sides of a step over which a blurred edge is measured ...
+SOFT_SHARE = 0.5        # ... and the share of its contrast that counts as the step (measured on blurred planes: .81 -> .89 of them kept)
+SHARP_STEP = 12         # color step of a sharp edge, beside which nothing is blurred
 SMALLEST = 40           # voxels: below, a piece joins its most similar neighbor (engine note 3c)
 LINE_DEPTH = 24         # gray levels by which a line stands out from both its sides
 LINE_WIDTH = 5          # px, the widest line
@@ -122,10 +126,25 @@ def _grown(sharp: np.ndarray, flow, begin: int) -> np.ndarray:
         targets[t][good] = ((t + 1) * h + to_y[good]) * w + to_x[good]
     targets = targets.ravel()
     steps = _steps(sharp.reshape(-1, 3), targets, h, w)
+    for _ in map_ordered(partial(_raise_soft, sharp, steps.reshape(frames, h, w, 3)), range(frames)):
+        pass
     lines = np.stack([_lines(frame) for frame in sharp]).ravel()
     parents = _merged(steps, _by_step(steps), targets, lines, h, w)
     _, labels = np.unique(parents, return_inverse=True)
     return labels.reshape(frames, h, w).astype(np.int32)
+
+
+def _raise_soft(sharp: np.ndarray, steps: np.ndarray, t: int) -> None:
+    """Raise (in place) the steps right and down of frame t across blurred edges: pixel by pixel they would look like shading."""
+    for axis in range(2):
+        picture = sharp[t].astype(np.int16)
+        picture, step = (picture, steps[t, :, :, 0]) if axis == 0 else (picture.transpose(1, 0, 2), steps[t, :, :, 1].T)
+        linked = step < 255
+        small = np.where(linked, step, 0).astype(np.uint8)
+        padded = np.pad(picture, ((0, 0), (SOFT_REACH, SOFT_REACH + 1), (0, 0)), mode="edge")
+        across = np.abs(padded[:, 2 * SOFT_REACH + 1:] - padded[:, :-2 * SOFT_REACH - 1]).max(2)
+        blurred = cv2.dilate(small, np.ones((1, 2 * SOFT_REACH + 1), np.uint8)) < SHARP_STEP
+        step[...] = np.where(linked & blurred, np.maximum(small, (SOFT_SHARE * across).astype(np.uint8)), step)
 
 
 def _lines(frame: np.ndarray) -> np.ndarray:
