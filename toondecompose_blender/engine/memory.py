@@ -11,11 +11,11 @@ from .parallel import worker_count
 
 __all__ = ["side_by_side", "needed_bytes", "free_bytes"]
 
-# A third above two measured peaks: 515 MB for 40 frames of 384x216, 1.7 GB for 78 of 1280x720 analysed at 640x360
-# (python -m benchmarks shots --memory measures more of them).
-_BASE = 500 << 20           # bytes: the interpreter with its libraries and compiled kernels
-_ANALYSED = 90              # bytes a pixel and frame of the analysis size
-_NATIVE = 400               # bytes a pixel of the clip's own size
+# A fifth or more above three measured peaks: 505 MB for 40 frames of 384x216, 1011 MB for 43 of 1280x720 analysed at 640x360, and
+# 1.7 GB for 78 of the same size (python -m benchmarks shots --memory measures them).
+_BASE = 350 << 20           # bytes: the interpreter with its libraries and compiled kernels
+_ANALYSED = 80              # bytes a pixel and frame of the analysis size
+_NATIVE = 300               # bytes a pixel of the clip's own size
 _SHARE = 0.8                # of the free memory: the artist's other programs grow too
 
 
