@@ -22,7 +22,7 @@ __all__ = ["Split", "split_sprites"]
 
 SURPLUS = 3             # layers found beyond the sprites asked for, then merged (engine note 3c)
 MOST_SPRITES = 8
-CAMERA_TRUST = 0.8      # factor on the energy with the camera's background: a rival must be clearly better
+CAMERA_TRUST = 0.7      # factor on the energy with the camera's background: a rival must be clearly better
 STILL = 1               # number of the proposal that nothing moves
 RIVALS = 2              # other proposals tried as the background of a moving camera
 WORTHWHILE = 0.04       # share of the first energy that a sprite must save to be one (engine note 3c)
@@ -60,9 +60,8 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     best = min(range(len(found)), key=lambda n: found[n].energy.of(found[n].labels) * (CAMERA_TRUST if n == 0 else 1))
     layers, still = found[best], static or candidates[best][0] == STILL
     count = sprites or _worthwhile(layers.trail)
-    joined = attached(layers, edgels) if still else layers
-    layers = smoothed(ordered(merged_to(joined, count, edgels)), fixed=joined.labels != layers.labels)
-    layers = ordered(attached(layers, edgels) if still else layers)
+    layers = smoothed(ordered(merged_to(layers, count, edgels)))
+    layers = ordered(attached(layers, edgels)) if still else layers
     report.step()
     return Split(layers.labels.astype(np.uint8)[voxels.labels], count, np.stack(layers.motions), layers.trail)
 

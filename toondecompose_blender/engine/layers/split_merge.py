@@ -188,10 +188,10 @@ def ordered(layers: Layers) -> Layers:
     return layers.kept(best[1])
 
 
-def smoothed(layers: Layers, *, fixed: np.ndarray) -> Layers:
-    """`layers` after each piece but the `fixed` ones (bool (n,)) and the background's at the border took its cheapest label once more, with dearer borders."""
+def smoothed(layers: Layers) -> Layers:
+    """`layers` after each piece took its cheapest label once more, with dearer borders, but the background's at the picture's border."""
     energy = replace(layers.energy, potts=SMOOTHING * layers.energy.potts)
     voxels = energy.graph.voxels
     # Flat skies fit any motion: what is background stays it.
     backdrop = (layers.labels == 0) & (voxels.border > BORDER_TOUCH * np.maximum(voxels.life, 1))
-    return replace(layers, labels=np.where(fixed | backdrop, layers.labels, swept(energy, layers.labels, rounds=2)))
+    return replace(layers, labels=np.where(backdrop, layers.labels, swept(energy, layers.labels, rounds=2)))

@@ -126,7 +126,7 @@ def _grown(space: Space, count: int, forced: bool) -> tuple[list[int], np.ndarra
                 gain, proposal, grown = 0.0, space.background, still[1]
             elif parted is not None and parted[0] > space.graph.voxels.size[grown == len(chosen)].sum():
                 gain, proposal, grown = 0.0, chosen[parted[1]], np.where(parted[2], len(chosen), labels)
-        chosen, labels, sunk = _sunk(space, [*chosen, proposal], grown)
+        chosen, labels, sunk = _sunk(space, [*chosen, proposal], grown) if gain else ([*chosen, proposal], grown, 0.0)
         trail.append(float(trail[-1] - gain - sunk))
     return chosen, labels, trail
 
