@@ -21,7 +21,8 @@ def pan(seed: int, count: int, *, step: float = 4.0, start: float = 0.0) -> list
     wall = textured(int(WIDTH + start + abs(step) * count) + 40, HEIGHT + 20, seed)
     frames = []
     for t in range(count):
-        moved = [cv2.warpAffine(wall, np.float32([[1, 0, -start - step * (t + shutter)], [0, 1, -10]]), (WIDTH, HEIGHT), flags=cv2.INTER_CUBIC)
+        moved = [cv2.warpAffine(wall, np.float32([[1, 0, -start - step * (t + shutter)], [0, 1, -10]]), (WIDTH, HEIGHT),
+                                flags=cv2.INTER_CUBIC)
                  for shutter in ([0.0] if abs(step) < 10 else np.linspace(0, 0.5, 8))]
         frames.append(np.mean(moved, 0).round().astype(np.uint8))
     return frames
@@ -63,7 +64,8 @@ def test_a_whip_drawn_on_twos_is_no_cut(tmp_path):
     assert cuts_of([*[frames[0]] * 4, *frames, *[frames[-1]] * 4], tmp_path) == []
 
 
-@pytest.mark.parametrize("flash", [[(1.0, 255)], [(1.8, 60), (1.0, 255), (1.5, 30)], [(0.1, 0), (2.2, 0), (0.1, 0), (2.2, 0)], [(0, 0)] * 3])
+@pytest.mark.parametrize("flash", [
+    [(1.0, 255)], [(1.8, 60), (1.0, 255), (1.5, 30)], [(0.1, 0), (2.2, 0), (0.1, 0), (2.2, 0)], [(0, 0)] * 3])
 def test_a_flash_or_a_blackout_is_no_cut(tmp_path, flash):
     frames = pan(8, 20)
     for t, (gain, light) in enumerate(flash, start=8):
@@ -95,7 +97,8 @@ def test_a_figure_that_pops_from_pose_to_pose_before_a_flat_wall_is_no_cut(tmp_p
 def test_a_fade_through_black_cuts_in_its_middle_only_if_something_else_comes_after_it(tmp_path):
     def faded(before: list, after: list) -> list:
         steps = (0.75, 0.5, 0.25)
-        return [*before, *[lit(before[-1], s) for s in steps], *[lit(before[-1], 0)] * 4, *[lit(after[0], s) for s in reversed(steps)], *after]
+        down, up = [lit(before[-1], s) for s in steps], [lit(after[0], s) for s in reversed(steps)]
+        return [*before, *down, *[lit(before[-1], 0)] * 4, *up, *after]
 
     (tmp_path / "same").mkdir()
     (tmp_path / "other").mkdir()
