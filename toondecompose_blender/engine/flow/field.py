@@ -12,7 +12,7 @@ import numpy as np
 __all__ = ["Flow", "agreement"]
 
 _ELSEWHERE = 1e4  # px: what leaves the frame has no way back
-_CONSTANT, _PROPORTION = 1.0, 0.01  # px² and share of |f|²: engine design S1
+_CONSTANT, _PROPORTION = 1.0, 0.01  # px² and share of |f|²; after Sundaram et al. 2010 (.5 and .01), by trial on toon clips
 
 
 @dataclass(frozen=True)

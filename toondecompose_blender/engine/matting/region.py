@@ -15,11 +15,11 @@ from .random_walker import edge_weights, random_walk
 __all__ = ["Exposure", "Region", "find_region"]
 
 PRIOR_TRUST = 0.06      # what the mask found at analysis size is worth against the evidence at full size
-UNSEEN_TRUST = 0.12     # ... where the plate was never seen; engine design S7
+UNSEEN_TRUST = 0.12     # ... where the plate was never seen; by trial on toon clips
 SMALLEST_PART = 0.02    # of the largest part's area; smaller ones are noise
 SMALLEST_CUT_PART = 0.06  # ... of parts that touch the frame's border, where the background is seen least
 LARGEST_HOLE = 0.01     # of the canvas; larger ones are real gaps
-HOLE_EVIDENCE = 0.02    # mean background evidence above which a gap stays open; engine design 3b.6
+HOLE_EVIDENCE = 0.02    # mean background evidence above which a gap stays open; by trial on toon clips
 FEWEST_SURROUNDINGS = 100  # px
 MOST_GAIN = 4.0         # more noise than this leaves nothing to be believed
 EDGE_SIGHTS = 4         # exposures whose contrasts are looked at
@@ -63,7 +63,7 @@ def odd(size: float) -> int:
 
 def _pooled(exposures: list[Exposure]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Value and confidence of the random walk, and the mean background evidence: foreground if a few exposures say so,
-    background only if all do (engine design S10)."""
+    background only if all do."""
     count = len(exposures)
     stack = np.empty((count, *exposures[0].seen.shape), np.uint8)
     background, hint, believed, sights = (np.zeros(exposures[0].seen.shape, np.float32) for _ in range(4))

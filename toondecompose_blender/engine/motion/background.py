@@ -27,7 +27,7 @@ from .tracks import Track, chained, find_tracks
 
 __all__ = ["background_motion", "refine_motion"]
 
-_DOUBTFUL = 0.08  # px at 360 lines: links that disagree so much follow several planes (.02 px is usual; engine design 3b.7)
+_DOUBTFUL = 0.08  # px at 360 lines: links that disagree so much follow several planes (.02 px is usual)
 _LOANS = 4  # rounds in which a motion spreads to its neighbors in time
 _ASTRAY = 0.1  # weight of a point that does not go with the track: it may have been hidden, or the track be a pixel off
 _CLEARER = 0.6  # of that disagreement: what planes apart must reach

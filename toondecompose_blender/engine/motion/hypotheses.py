@@ -12,7 +12,7 @@ from .models import fit_homography
 
 __all__ = ["flow_homographies", "flow_shifts"]
 
-# All from engine design S2, lengths for 360 lines
+# All by trial on toon clips, lengths for 360 lines
 _GRID = 6
 _MOTIONS = 4
 _INLIER = 1.0

@@ -15,7 +15,7 @@ from .alignment import Gradients, gradients, salient_points
 __all__ = ["DEEP", "Pictures", "prepare"]
 
 _LARGEST = 640 * 400  # px: larger frames are halved; at .02 px there, the error stays under .05 px in the clip
-_FINE, _COARSE, _DEEPER = 1.0, 3.0, 2.0  # px of blur, at 360 lines; engine design S3 and 2.4
+_FINE, _COARSE, _DEEPER = 1.0, 3.0, 2.0  # px of blur, at 360 lines; by trial on toon clips
 DEEP = 4  # the deep pictures are that much smaller, and blurred again: about 8 px at 360 lines, wider than a drawn window
 _POINTS, _FEW = 6000, 1500
 _CELL = 20  # px at 360 lines

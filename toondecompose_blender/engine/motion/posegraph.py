@@ -15,7 +15,7 @@ from .models import Family, basis
 
 __all__ = ["Link", "disagreement", "solve_graph"]
 
-_CAUCHY = 1.0  # px: engine design S3
+_CAUCHY = 1.0  # px, half a link's weight is lost there; by trial on toon clips
 _FIXED = 1e9  # weight that holds the reference frame
 _LOOSE = 1e-2  # holds frames that no link ties to the reference; against some 5 a link, a step shortened by a little
 

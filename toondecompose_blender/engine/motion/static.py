@@ -9,8 +9,8 @@ import numpy as np
 
 __all__ = ["camera_is_static", "unchanged_shares"]
 
-LAG = 11  # frames: longer than held drawings (threes), shorter than most shots; engine design 3b.2
-_SHARE = 0.3  # of textured cells: static cameras measured .35 to .97, moving ones under .12 (engine design 3c)
+LAG = 11  # frames: longer than held drawings (threes), shorter than most shots
+_SHARE = 0.3  # of textured cells: static cameras measured .35 to .97, moving ones under .12
 _LEAST = 0.15  # in the worst tenth of the clip: a camera that holds and then pans is not static
 _LEVELS = 6  # of 255, after the blur: the same color
 _GRADIENT = 3.0  # gray levels per px, after the blur: textured
