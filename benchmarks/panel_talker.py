@@ -5,7 +5,7 @@ Must not import the engine, whose own work would disturb what is measured."""
 import json
 import sys
 
-words = {"warning": {"code": "clip.cut", "message": "The clip seems to cut.", "remedy": "Decompose each shot alone."},
+words = {"warning": {"code": "clip.gaps", "message": "Frames are missing.", "remedy": "Render them again."},
          "progress": {"stage": "Layers", "stage_number": 4, "stage_count": 8, "done": 3, "total": 10, "seconds_left": 61.5},
          "artifact": {"kind": "contact_sheet", "path": "contact_sheet.png"}}
 for number in range(int(sys.argv[-1])):

@@ -58,7 +58,7 @@ def unregister() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="toondecompose", description="Import a result into Blender, and render it again.")
+    parser = argparse.ArgumentParser(prog="toondecompose", description="Split a clip into sprites, import and render them.")
     commands = parser.add_subparsers(required=True, metavar="decompose|import|render|doctor")
     add_engine_commands(commands)
     build = commands.add_parser("import", help="make a .blend of a result folder")

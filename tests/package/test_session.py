@@ -15,8 +15,9 @@ import pytest
 
 from tests.jobs.children import alive
 from tests.package.sessions import add_strip, only_job, running, status, tick_until
-from toondecompose_blender.jobs.store import FAILED, IMPORTED, READY, STOPPED
+from toondecompose_blender.jobs.store import FAILED, IMPORTED, LOG_FILE, READY, STOPPED
 from toondecompose_blender.operators import session as module
+from toondecompose_blender.operators.job import report_of
 from toondecompose_blender.scene import versions
 from toondecompose_blender.scene.sprites import sprites_of
 from toondecompose_blender.scene.strips import scene_of_job
@@ -191,5 +192,7 @@ def test_the_report_names_versions_and_the_end_of_the_log(session, strip):
     bpy.ops.toon.decompose()
     tick_until(session, lambda: not session.queue.jobs)
     folder = session.queue.store.find()[0]
-    bpy.ops.toon.copy_report(folder=str(folder))
-    assert bpy.app.version_string in bpy.context.window_manager.clipboard or bpy.app.background
+    (folder / LOG_FILE).write_text("first\nthe last word\n", encoding="utf-8")
+    assert bpy.ops.toon.copy_report(folder=str(folder)) == {"FINISHED"}
+    report = report_of(status(), str(folder))       # without a window Blender has no clipboard to read it from
+    assert f"Blender {bpy.app.version_string}" in report.splitlines() and report.rstrip().endswith("the last word")

@@ -14,7 +14,7 @@ from ..protocol import ToonError
 from . import session
 from .reasons import report_error
 
-__all__ = ["register", "unregister"]
+__all__ = ["register", "unregister", "report_of"]
 
 
 class JobOperator:
@@ -88,13 +88,17 @@ class TOON_OT_copy_report(bpy.types.Operator):
 
     def execute(self, context):
         status = context.window_manager.toondecompose
-        lines = [f"Blender {bpy.app.version_string}", f"Engine {status.engine}: {status.engine_message} {status.engine_remedy}".strip()]
-        lines += [f"{finding.name}: {finding.value} ({finding.state})" for finding in status.findings]
-        folder = self.folder or status.engine_folder
-        lines += [f"{job.name}: {job.status}, {job.stage} {job.message}" for job in status.jobs if job.folder == folder]
-        context.window_manager.clipboard = "\n".join([*lines, f"Log of {folder}:", log_tail(folder)])
+        context.window_manager.clipboard = report_of(status, self.folder or status.engine_folder)
         self.report({"INFO"}, "The report is on the clipboard")
         return {"FINISHED"}
+
+
+def report_of(status, folder: str) -> str:
+    """What helps to find out why a job failed: versions, the engine's state, the jobs in `folder` and the end of its log."""
+    lines = [f"Blender {bpy.app.version_string}", f"Engine {status.engine}: {status.engine_message} {status.engine_remedy}".strip()]
+    lines += [f"{finding.name}: {finding.value} ({finding.state})" for finding in status.findings]
+    lines += [f"{job.name}: {job.status}, {job.stage} {job.message}" for job in status.jobs if job.folder == folder]
+    return "\n".join([*lines, f"Log of {folder}:", log_tail(folder)])
 
 
 _CLASSES = (TOON_OT_cancel_job, TOON_OT_resume_job, TOON_OT_dismiss_job, TOON_OT_import_job, TOON_OT_open_log, TOON_OT_copy_report)
