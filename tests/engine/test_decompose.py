@@ -3,41 +3,18 @@
 Stages alone are tested beside their modules."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.engine.drawn import draw_clip, overlap
+from tests.engine.engines import engine, started
 from toondecompose_blender.engine.pictures import read_picture, write_picture
 from toondecompose_blender.engine.recompose import Recomposer, SpriteRenderer
 from toondecompose_blender.protocol import Cancelled, Done, Failed, Hello, Progress, decode, read_result, sha256
-
-ROOT = Path(__file__).parents[2]
-ENGINE = [sys.executable, "-m", "toondecompose_blender.engine"]
-
-
-def engine(*arguments: object, threads: int = 2) -> subprocess.CompletedProcess:
-    """Run a command to its end, its standard input open and silent as a patient parent's is."""
-    environment = {**os.environ, "TOONDECOMPOSE_THREADS": str(threads), "PYTHONIOENCODING": "utf-8"}
-    reading, writing = os.pipe()
-    try:
-        return subprocess.run([*ENGINE, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True,
-                              encoding="utf-8", stdin=reading)
-    finally:
-        os.close(reading)
-        os.close(writing)
-
-
-def started(*arguments: object) -> subprocess.Popen:
-    return subprocess.Popen([*ENGINE, *map(str, arguments)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                            encoding="utf-8")
-
 
 @pytest.fixture(scope="module")
 def clip():

@@ -50,7 +50,7 @@ def claimed(folder: Path, *, wait: bool, report: Report) -> Iterator[Guarded]:
 
 
 def _acquire(claim: _Claim, *, wait: bool, report: Report) -> None:
-    told = False
+    said = False
     while not claim.take():
         holder = claim.holder()
         if not holder and not claim.path.exists():
@@ -60,9 +60,9 @@ def _acquire(claim: _Claim, *, wait: bool, report: Report) -> None:
             continue
         if not wait:
             raise EngineError("engine.busy", f"{claim.folder} is being worked on by {_named(holder)}.", _REMEDY)
-        if not told:
+        if not said:
             report.stage("Waiting", 1)
-            told = True
+            said = True
         report.step(0)      # raises when the wish to stop came
         time.sleep(_LOOK)
 

@@ -53,6 +53,7 @@ class _Tail:
 
 @dataclass(frozen=True)
 class _Fit:
+    """A faded frame explained by a drawing (from 1) that lies at `homography` (3, 3), canvas -> frame; the rest are shares 0..1."""
     drawing: int
     homography: np.ndarray
     opacity: float
