@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes sprites of layers: still pieces join the sprite that they touch, surplus layers merge, and overlaps decide the order.
-It must not know motions or frames, only pieces and the energy."""
+It must not know frames, only pieces, their motions and the energy."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from itertools import permutations
 
 import numpy as np
 
-from .edgels import Edgels
+from ..geometry import project
+from .edgels import Edgels, chained
 from .ownership import BORDER_TOUCH, CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
-from .supervoxels import Supervoxels
 from .ownership_moves import swept
 from .split_attachment import attachments
 from .split_search import Layers, sprite_table
+from .supervoxels import Supervoxels
 
 __all__ = ["attached", "merged_to", "ordered", "smoothed"]
 
@@ -30,6 +31,7 @@ NOTABLE = 2e-4          # share of the clip's voxels from which background can b
 SMOOTHING = 2.0         # times the border cost of the search: fills that any motion explains follow their outlines (drawn clips)
 ATTACHED = 0.5          # share of the energy that a merge costs which attachment forgives: limbs move by themselves (drawn clips)
 LOST_AREA = 1e-3        # energy of a voxel of the smaller layer of a merge: rather lose a patch than a plane (drawn clips)
+HIDDEN = 1.0            # energy of a px that a sprite hides although it is said to be behind (drawn clips)
 SHARED_BORDER = 0.05    # what a unit of common outline of attached layers saves when they merge
 
 
@@ -172,9 +174,10 @@ def _shared_outlines(labels: np.ndarray, energy: Energy, count: int) -> np.ndarr
 
 
 def ordered(layers: Layers) -> Layers:
-    """`layers` renumbered back to front: the order in which the edges between sprites move most like their front."""
+    """`layers` renumbered back to front: the order in which the edges between sprites move most like their front, and in which
+    what should be seen of a sprite, by its motion, is hidden by one before it."""
     labels, energy, count = layers.labels, layers.energy, len(layers.motions)
-    graph, front = energy.graph, np.zeros((count, count))   # front[i, j]: cost of i being in front of j
+    graph, front = energy.graph, HIDDEN * _hidden(layers)   # front[i, j]: cost of i being in front of j
     for case, a, b in ((1, graph.first, graph.second), (2, graph.second, graph.first)):
         edge = np.flatnonzero(labels[a] != labels[b])
         owner = labels[a[edge]]
@@ -186,6 +189,27 @@ def ordered(layers: Layers) -> Layers:
         if best is None or cost < best[0] - 1e-9:
             best = cost, order
     return layers.kept(best[1])
+
+
+def _hidden(layers: Layers) -> np.ndarray:
+    """Px of each sprite that its motion takes to where the next frame, or the one before, shows another: (sprite, other)."""
+    voxels, count = layers.energy.graph.voxels, len(layers.motions)
+    frames, height, width = voxels.labels.shape
+    result = np.zeros((count, count))
+    chains = [chained(motion, (1, -1)) for motion in layers.motions]
+    for t in range(frames):
+        shown = layers.labels[voxels.labels[t]]
+        for k in range(1, count):
+            ys, xs = np.nonzero(shown == k)
+            for n, s in enumerate((t + 1, t - 1)):
+                if len(ys) and 0 <= s < frames and chains[k][1][n, t]:
+                    u, v = np.rint(project(chains[k][0][n, t], np.stack([xs, ys], 1).astype(np.float64))).astype(int).T
+                    inside = (u >= 0) & (v >= 0) & (u < width) & (v < height)
+                    there = layers.labels[voxels.labels[s, v[inside], u[inside]]]
+                    result[k] += np.bincount(there, minlength=count)
+    np.fill_diagonal(result, 0)
+    result[:, 0] = 0    # deformation and errors of the motion, not depth
+    return result
 
 
 def smoothed(layers: Layers) -> Layers:
