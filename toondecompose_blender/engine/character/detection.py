@@ -19,7 +19,7 @@ from .cropping import Crop, tight_crop
 from .methods import cut_multiplied
 from .networks import STRIDE
 from .renderer import Renderer, load_renderer
-from .sheet import OPAQUE, cut_out, picture_files, read_picture
+from .sheet import OPAQUE, cut_out, picture_files, read_view
 from .udp import write_pose
 
 __all__ = ["detect_poses"]
@@ -67,7 +67,7 @@ def _frames(pictures: Path) -> tuple[list[str], Iterator[np.ndarray]]:
 
 
 def _cut_out_file(file: Path) -> np.ndarray:
-    rgba = read_picture(file)
+    rgba = read_view(file)
     return cut_out(rgba[..., :3], name=file.name) if rgba[..., 3].mean() >= OPAQUE * 255 else rgba
 
 

@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 from natsort import natsorted, ns
 
-from ...protocol import CharacterError
+from ...protocol import CharacterError, ClipError
+from ..pictures import read_picture
 from ..report import Report
 from .alignment import aligned, overlap
 from .udp import POSE_SUFFIXES, read_pose
 
-__all__ = ["View", "read_sheet", "read_picture", "cut_out", "picture_files"]
+__all__ = ["View", "read_sheet", "read_view", "cut_out", "picture_files"]
 
 PICTURE_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp")
 OPAQUE = 0.95  # a view with more mean alpha is no cut-out; the published code refuses it at the same value
@@ -54,7 +55,7 @@ def read_sheet(folder: Path, *, report: Report) -> tuple[View, ...]:
                              "Choose the folder with the character's views.")
     views = []
     for path in files:
-        rgba = read_picture(path)
+        rgba = read_view(path)
         if rgba[..., 3].mean() >= OPAQUE * 255:
             try:
                 rgba = cut_out(rgba[..., :3], name=path.name)
@@ -68,19 +69,16 @@ def read_sheet(folder: Path, *, report: Report) -> tuple[View, ...]:
     return tuple(views)
 
 
-def read_picture(path: Path) -> np.ndarray:
+def read_view(path: Path) -> np.ndarray:
     """A picture as uint8 (H, W, 4), RGB order, straight alpha, 255 where the file has none.
 
     Raises `CharacterError`: character.view_unreadable.
     """
-    raw = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED) if path.stat().st_size else None
-    if raw is None or raw.dtype not in (np.uint8, np.uint16):
-        raise CharacterError("character.view_unreadable", f"{path.name} is no picture of 8 or 16 bits.", "Save it as PNG.")
-    if raw.dtype == np.uint16:
-        raw = ((raw.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    if raw.ndim == 2:
-        return cv2.cvtColor(raw, cv2.COLOR_GRAY2RGBA)
-    return cv2.cvtColor(raw, cv2.COLOR_BGRA2RGBA if raw.shape[2] == 4 else cv2.COLOR_BGR2RGBA)
+    try:
+        picture = read_picture(path)
+    except ClipError as cause:
+        raise CharacterError("character.view_unreadable", cause.message, f"{cause.remedy} PNG is best.") from cause
+    return picture if picture.shape[2] == 4 else cv2.cvtColor(picture, cv2.COLOR_RGB2RGBA)
 
 
 def cut_out(rgb: np.ndarray, *, name: str = "The view") -> np.ndarray:

@@ -14,7 +14,7 @@ from natsort import natsorted, ns
 
 from ...protocol import CharacterError
 
-__all__ = ["KEY", "POSE_SUFFIXES", "pose_files", "read_pose", "read_poses", "write_pose", "write_exr"]
+__all__ = ["KEY", "POSE_SUFFIXES", "pose_files", "read_pose", "read_poses", "write_pose"]
 
 KEY = "i"  # the array's name in published pose files
 POSE_SUFFIXES = (".npz", ".exr")
@@ -76,13 +76,6 @@ def read_poses(files: list[Path]) -> Iterator[np.ndarray]:
 def write_pose(path: Path, pose: np.ndarray) -> None:
     """Write float32 (H, W, 4) as an .npz that the published code reads too."""
     np.savez_compressed(path, **{KEY: np.ascontiguousarray(pose, np.float32)})
-
-
-def write_exr(path: Path, pose: np.ndarray) -> None:
-    """Write float32 (H, W, 4) as a 32-bit RGBA .exr."""
-    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    with OpenEXR.File(header, {"RGBA": np.ascontiguousarray(pose, np.float32)}) as file:
-        file.write(str(path))
 
 
 def _read_npz(path: Path) -> np.ndarray:
