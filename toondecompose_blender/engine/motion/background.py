@@ -23,7 +23,7 @@ from .motion import Motion
 from .pictures import Pictures, prepare
 from .planes import rearmost, separated
 from .static import camera_is_static
-from .tracks import Track, chained, find_tracks
+from .tracks import chained, find_tracks
 
 __all__ = ["background_motion", "refine_motion"]
 
@@ -49,10 +49,10 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
     pictures = prepare(frames, masks=weights)
     told = list(map_ordered(features, pictures.gray))
     pairs = list(ticked(map_ordered(lambda t: _pair(pictures, flow, told, t), range(count - 1)), report))
-    track = _settled_track(pictures, pairs)
+    steps = _settled_track(pictures, pairs)
     measure = Measure(pictures, "homography", _point_weights(pictures, weights))
-    following = replace(measure, weights=_following(pictures, track.steps, measure.weights))
-    bundle = bundled(following, chained(track.steps, reference), reference)
+    following = replace(measure, weights=_following(pictures, steps, measure.weights))
+    bundle = bundled(following, chained(steps, reference), reference)
     if bundle.residual > _DOUBTFUL * pictures.scale and weights is None:
         bundle = _rear_plane(measure, flow, bundle, reference)
     return Motion(_full_size(pictures, bundle.homographies), bundle.family == "identity", bundle.family,
@@ -77,20 +77,20 @@ def refine_motion(frames: np.ndarray, motion: Motion, *, weights: np.ndarray | N
     return Motion(homographies, False, bundle.family, bundle.residual / pictures.factor, motion.reference)
 
 
-def _settled_track(pictures: Pictures, pairs: list[list[Candidate]]) -> Track:
-    """The track of most of the picture through the candidates and those that each pair borrows from its neighbors, until it stays."""
+def _settled_track(pictures: Pictures, pairs: list[list[Candidate]]) -> np.ndarray:
+    """The track (T-1, 3, 3) of most of the picture, through the candidates and what each pair borrows from its neighbors."""
     pairs = list(map_ordered(lambda t: shared(pictures, pairs, t), range(len(pairs))))
-    track = find_tracks(pairs, pictures, count=1)[0]
+    steps = find_tracks(pairs, pictures, count=1)[0]
     for _ in range(_LOANS):
-        borrowed = partial(_borrowed, pictures, pairs, track.steps)
+        borrowed = partial(_borrowed, pictures, pairs, steps)
         richer = list(map_ordered(borrowed, range(len(pairs))))
         if all(len(more) == len(less) for more, less in zip(richer, pairs, strict=True)):
             break
-        pairs, before = richer, track
-        track = find_tracks(pairs, pictures, count=1)[0]
-        if np.array_equal(track.steps, before.steps):
+        pairs, before = richer, steps
+        steps = find_tracks(pairs, pictures, count=1)[0]
+        if np.array_equal(steps, before):
             break
-    return track
+    return steps
 
 
 def _borrowed(pictures: Pictures, pairs: list[list[Candidate]], steps: np.ndarray, t: int) -> list[Candidate]:

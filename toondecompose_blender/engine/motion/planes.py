@@ -36,9 +36,9 @@ def separated(measure: Measure, flows: list[np.ndarray], shifts: list[list[np.nd
     tracks = find_tracks(pairs, pictures, count=_PLANES, by_flow=True)
     near = [frame_pairs(len(pictures.gray), step) for step in STEPS[:3]]
     bundles = []
-    for track in tracks:
-        following = replace(measure, weights=_following(pictures, flows, track.steps))
-        bundles.append(bundled(following, chained(track.steps, reference), reference, rounds=near))
+    for steps in tracks:
+        following = replace(measure, weights=_following(pictures, flows, steps))
+        bundles.append(bundled(following, chained(steps, reference), reference, rounds=near))
     for _ in range(_ROUNDS):
         bundles = _contested(measure, bundles, reference, None)
     # a camera's zoom and roll move all of its planes, also those that show too little to prove it

@@ -4,15 +4,13 @@ It works on candidates and points; the pictures themselves it never sees."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from ..geometry import normalized, project
 from .candidates import Candidate
 from .pictures import Pictures
 
-__all__ = ["Track", "chained", "find_tracks"]
+__all__ = ["chained", "find_tracks"]
 
 _CELLS = (16, 9)
 _BORDER = 0.12  # of the frame: left, right and top (the bottom often holds the actors)
@@ -23,18 +21,8 @@ _LEAST_SHARED = 0.4  # of the points: a motion that keeps fewer inside the frame
 _LEAST_CELLS = 2.0  # on average: below it a track is noise
 
 
-@dataclass(frozen=True)
-class Track:
-    """`steps` (T-1, 3, 3): frame t -> t+1; `support` (T-1,): cells of 144 that move with it, border counted more;
-    `chosen`: which candidate of each pair it is."""
-
-    steps: np.ndarray
-    support: np.ndarray
-    chosen: tuple[int, ...]
-
-
-def find_tracks(pairs: list[list[Candidate]], pictures: Pictures, *, count: int, by_flow: bool = False) -> list[Track]:
-    """Up to `count` tracks through `pairs` (T-1 lists of candidates of the `pictures`' coarse points).
+def find_tracks(pairs: list[list[Candidate]], pictures: Pictures, *, count: int, by_flow: bool = False) -> list[np.ndarray]:
+    """Up to `count` tracks (T-1, 3, 3), frame -> next frame, through `pairs` (T-1 lists of candidates of the `pictures`' coarse points).
 
     The first is that of most of the picture over the whole clip; each further one explains points that none before did.
     `by_flow`: the flow says which points match, so those on an edge, which pictures would let slide, count as much as any.
@@ -43,14 +31,13 @@ def find_tracks(pairs: list[list[Candidate]], pictures: Pictures, *, count: int,
     points = pictures.few[:len(pairs)]
     free = [np.ones(len(p), bool) for p in points]
     cells = [_Cells(p, np.ones_like(firm) if by_flow else firm, width, height) for p, firm in zip(points, pictures.few_firm)]
-    tracks: list[Track] = []
+    tracks: list[np.ndarray] = []
     for _ in range(count):
         scores = [np.array([cells[t].score(candidate, free[t]) for candidate in pair]) for t, pair in enumerate(pairs)]
         chosen = _best_path(pairs, scores, width, height)
-        support = np.array([scores[t][k] for t, k in enumerate(chosen)])
-        if tracks and support.mean() < _LEAST_CELLS:
+        if tracks and np.mean([scores[t][k] for t, k in enumerate(chosen)]) < _LEAST_CELLS:
             break
-        tracks.append(Track(np.stack([pairs[t][k].homography for t, k in enumerate(chosen)]), support, tuple(chosen)))
+        tracks.append(np.stack([pairs[t][k].homography for t, k in enumerate(chosen)]))
         for t, k in enumerate(chosen):
             free[t] = free[t] & ~pairs[t][k].matched
     return tracks
