@@ -16,6 +16,8 @@ from toondecompose_blender.protocol import read_result
 
 from .machine import keep
 
+__all__ = ["measure"]
+
 WIDTH, HEIGHT, FRAMES = 480, 270, 24
 
 

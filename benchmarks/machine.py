@@ -10,6 +10,8 @@ import platform
 from datetime import date
 from pathlib import Path
 
+__all__ = ["machine", "keep"]
+
 RESULTS = Path(__file__).parent / "results"
 
 

@@ -18,6 +18,8 @@ from toondecompose_blender.engine.report import Silent
 
 from .machine import keep
 
+__all__ = ["measure"]
+
 WIDTH, HEIGHT = 640, 360
 MEAN, LARGEST, SPRITE_MEAN = 0.10, 0.30, 0.30  # px: what is asked for
 

@@ -12,6 +12,8 @@ from importlib import import_module
 
 import bpy
 
+__all__ = ["main"]
+
 TICK = 0.1                  # seconds between two ticks of Blender's timer while a job runs
 
 

@@ -16,6 +16,8 @@ from toondecompose_blender.engine.evaluate import Scores, evaluate, table
 
 from .machine import keep as keep_figures
 
+__all__ = ["measure"]
+
 
 def measure(clips: Path, *, only: list[str], auto: bool, keep: Path | None) -> None:
     """Print the score table, seconds a clip, and the means; keep them as benchmarks/results/quality.json."""

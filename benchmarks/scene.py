@@ -21,6 +21,8 @@ from toondecompose_blender.protocol import Decomposition, Sprite, read_result
 from .machine import keep as keep_figures
 from .scene_results import crowd, tilting
 
+__all__ = ["measure"]
+
 ROOT = Path(__file__).resolve().parents[1]
 GOALS = {"cycles": 75.0, "eevee": 70.0}        # dB at 16 bit, for results of real clips
 TILTING_GOAL = 77.0                             # dB in Cycles, 78 and 1,000 frames of strong perspective

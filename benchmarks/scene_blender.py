@@ -19,6 +19,8 @@ from toondecompose_blender.scene.sprites import sprites_of
 from toondecompose_blender.scene.strips import add_scene_strip
 from toondecompose_blender.scene.versions import strips_of
 
+__all__ = ["main"]
+
 
 def speed(result: Path, rendered: int) -> dict[str, float]:
     """Seconds to import, ms a sprite for a frame change, frames a second rendered, kB that 1,000 frames of a sprite add to a .blend."""

@@ -13,6 +13,8 @@ from toondecompose_blender.engine.palette import find_palette, index_map
 from toondecompose_blender.engine.pictures import write_picture
 from toondecompose_blender.protocol import Clip, Decomposition, Sprite, write_manifest
 
+__all__ = ["tilting", "crowd"]
+
 WIDTH, HEIGHT = 1280, 720
 PLATE, CEL = (1600, 900), (480, 560)
 

@@ -22,6 +22,8 @@ from toondecompose_blender.engine.shots import find_cuts
 
 from .machine import keep
 
+__all__ = ["measure"]
+
 JOINED, LONGEST, SIZE = 40, 16, (213, 120)      # clips joined of four pieces; frames a piece; px
 RUNS = (("cel_tux_icecliffs", "draft", None), ("mg_rocket_720p", "standard", None), ("violet", "standard", None))
 

@@ -12,6 +12,8 @@ import bpy
 
 from toondecompose_blender.scene.versions import strips_of
 
+__all__ = ["squeeze"]
+
 
 def squeeze(frames: Path, movie: Path) -> None:
     """Encode the pictures in `frames`, in the order of their names, as `movie` (.mp4)."""

@@ -16,6 +16,8 @@ from toondecompose_blender.protocol import Done, Failed, Progress, decode
 
 from .machine import keep
 
+__all__ = ["measure"]
+
 
 def measure(clip: Path, *, sprites: str, lines: int | None) -> None:
     """Decompose `clip` once from nothing and print a line a stage; keep them as benchmarks/results/stages_<clip>_<lines>.json."""

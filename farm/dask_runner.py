@@ -18,6 +18,8 @@ from pathlib import Path
 from distributed import Client, LocalCluster
 from distributed.scheduler import KilledWorker
 
+__all__ = ["main"]
+
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent if (HERE.parent / "protocol.py").is_file() else HERE.parent / "toondecompose_blender"
 sys.path.append(str(PACKAGE.parent))

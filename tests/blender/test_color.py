@@ -14,6 +14,7 @@ from toondecompose_blender.scene import blending, materials, palette, repainting
 from toondecompose_blender.scene.importing import import_result
 from toondecompose_blender.scene.versions import eevee_engine
 
+
 @pytest.fixture
 def folder(tmp_path):
     return write_fox(tmp_path)

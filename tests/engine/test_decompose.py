@@ -16,6 +16,7 @@ from toondecompose_blender.engine.pictures import read_picture, write_picture
 from toondecompose_blender.engine.recompose import Recomposer, SpriteRenderer
 from toondecompose_blender.protocol import Cancelled, Done, Failed, Hello, Progress, decode, read_result, sha256
 
+
 @pytest.fixture(scope="module")
 def clip():
     return draw_clip(frames=16)

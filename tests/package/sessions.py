@@ -53,5 +53,5 @@ def only_job(session):
     return next(iter(session.queue.jobs.values()))
 
 
-def running(session):
-    return lambda: bool(status().jobs) and status().jobs[0].stage == "Mattes, 5 of 8"
+def running():
+    return bool(status().jobs) and status().jobs[0].stage == "Mattes, 5 of 8"

@@ -59,7 +59,7 @@ def test_missing_pictures_are_named_and_no_job_is_made(session, tmp_path):
 def test_a_second_press_is_refused_while_the_strip_is_decomposed(session, strip):
     bpy.context.scene.toondecompose.seed = 1
     bpy.ops.toon.decompose()
-    tick_until(session, running(session))
+    tick_until(session, running)
     with pytest.raises(RuntimeError, match="being decomposed"):
         bpy.ops.toon.decompose()
 
@@ -74,7 +74,7 @@ def test_without_an_engine_the_press_says_what_to_do_and_makes_nothing(session, 
 def test_undo_while_a_job_runs_does_not_touch_it(session, strip):
     bpy.context.scene.toondecompose.seed = 1
     bpy.ops.toon.decompose()
-    tick_until(session, running(session))
+    tick_until(session, running)
     bpy.ops.ed.undo_push(message="before")
     bpy.context.scene.toondecompose.seed = 7
     bpy.ops.ed.undo_push(message="after")
@@ -89,7 +89,7 @@ def test_a_job_goes_on_when_another_file_is_opened_and_waits_for_its_own(session
     bpy.context.scene.toondecompose.seed = 1
     bpy.ops.toon.decompose()
     job = only_job(session)
-    tick_until(session, running(session))
+    tick_until(session, running)
     bpy.ops.wm.read_homefile(use_empty=True)
     assert job.running and len(status().jobs) == 1
     session.queue.cancel(job.id)
@@ -102,7 +102,7 @@ def test_a_job_goes_on_when_its_file_is_reverted_and_is_imported_into_it(session
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "mine.blend"))
     bpy.context.scene.toondecompose.seed = 1
     bpy.ops.toon.decompose()
-    tick_until(session, running(session))
+    tick_until(session, running)
     job = only_job(session)
     bpy.ops.wm.revert_mainfile()
     assert job.running and bpy.context.scene.toondecompose.seed == 0 and len(status().jobs) == 1

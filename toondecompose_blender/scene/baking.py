@@ -26,6 +26,7 @@ class Motion:
     homographies: np.ndarray
     exposure: tuple[int, ...]
 
+
 def remember(sprite_object, motion: Motion, view: View) -> None:
     """Keep the motion on the object: it can be baked and stacked again without the result's folder."""
     sprite_object["toondecompose_canvas"] = (motion.width, motion.height)
@@ -33,15 +34,18 @@ def remember(sprite_object, motion: Motion, view: View) -> None:
     sprite_object["toondecompose_homographies"] = motion.homographies.ravel().tolist()
     sprite_object["toondecompose_range"] = depth_ranges(motion.homographies, motion.width, motion.height, view)
 
+
 def motion_of(sprite_object) -> Motion:
     """The motion kept on a sprite's object."""
     width, height = sprite_object["toondecompose_canvas"]
     homographies = np.array(sprite_object["toondecompose_homographies"][:], np.float64).reshape(-1, 3, 3)
     return Motion(width, height, homographies, tuple(sprite_object["toondecompose_exposure"]))
 
+
 def bake_of(sprite_object) -> str:
     """The bake in force."""
     return sprite_object["toondecompose_bake"]
+
 
 def bake(sprite_object, kind: str, view: View) -> float:
     """Bake the kept motion as `kind`, one of `BAKES`; returns the largest corner error in px.
