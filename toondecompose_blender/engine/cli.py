@@ -215,6 +215,26 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("submit", help="hand a clip to a farm, one task a shot (submit --help)", add_help=False)
 
+    _add_result_commands(add)
+
+    command = add("doctor", _doctor, "say what this engine has and what it lacks")
+    command.add_argument("--json", action="store_true")
+
+    command = add("demo-clip", _demo_clip, "draw the demo cartoon with its true layers")
+    command.add_argument("out", type=_folder, metavar="DIR")
+
+    command = add("draw", _draw, "draw a character from its sheet in given poses", job=True)
+    add_draw_arguments(command)
+
+    command = add("detect", _detect, "find the ultra-dense poses of drawings", job=True)
+    command.add_argument("pictures", type=Path, metavar="PICTURES")
+    command.add_argument("--weights", type=Path, required=True, metavar="DIR")
+    command.add_argument("--size", type=int, default=256, metavar="N")
+    return parser
+
+
+def _add_result_commands(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """What reads a finished result."""
     command = add("export", _export, "write a result in another layout")
     command.add_argument("result", type=Path, metavar="RESULT")
     command.add_argument("--layout", choices=["frames", "toondecompose"], required=True)
@@ -233,21 +253,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("result", type=Path, metavar="RESULT")
     command.add_argument("render", type=Path, metavar="RENDER")
     command.add_argument("--truth", type=Path, metavar="TRUTH")
-
-    command = add("doctor", _doctor, "say what this engine has and what it lacks")
-    command.add_argument("--json", action="store_true")
-
-    command = add("demo-clip", _demo_clip, "draw the demo cartoon with its true layers")
-    command.add_argument("out", type=_folder, metavar="DIR")
-
-    command = add("draw", _draw, "draw a character from its sheet in given poses", job=True)
-    add_draw_arguments(command)
-
-    command = add("detect", _detect, "find the ultra-dense poses of drawings", job=True)
-    command.add_argument("pictures", type=Path, metavar="PICTURES")
-    command.add_argument("--weights", type=Path, required=True, metavar="DIR")
-    command.add_argument("--size", type=int, default=256, metavar="N")
-    return parser
 
 
 def _adder(commands: argparse._SubParsersAction) -> Callable[..., argparse.ArgumentParser]:
