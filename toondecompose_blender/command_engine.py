@@ -53,7 +53,7 @@ def add_engine_commands(commands: argparse._SubParsersAction) -> None:
 def _decompose(options: argparse.Namespace) -> int:
     home, out = engine_home(), options.out.absolute()
     refuse_without_engine()
-    sprites = None if options.sprites == "auto" else int(options.sprites) if options.sprites.isdigit() else 0
+    sprites = None if options.sprites == "auto" else int(options.sprites) if options.sprites.isdecimal() else 0
     wanted = JobSpec(clip=str(out), name="", sprites=sprites, preset=options.preset, device=options.device, flow=options.flow,
                      size=options.size, seed=options.seed, hints=str(options.hints.absolute()) if options.hints else "")
     try:

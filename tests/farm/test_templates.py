@@ -115,6 +115,9 @@ def test_the_shots_of_a_range_are_asked_for_by_the_frames_of_the_clip(clip, tmp_
         "--to", "dask", "--scheduler", "tcp://a:1", "--json"]
 
 
-def test_submit_refuses_in_a_sentence(tmp_path):
-    done = engine("submit", tmp_path / "nowhere", "--to", "openjd", "--out", tmp_path / "out")
-    assert done.returncode == 1 and "clip.missing" in done.stderr and "Traceback" not in done.stderr
+@pytest.mark.parametrize(("words", "code"), [
+    ([], "clip.missing"), (["--frames", "5"], "settings.frames"), (["--frames", "8:3"], "settings.frames"),
+    (["--sprites", "\N{SUPERSCRIPT TWO}"], "settings.sprites")])
+def test_submit_refuses_in_a_sentence(tmp_path, words, code):
+    done = engine("submit", tmp_path / "nowhere", "--to", "openjd", "--out", tmp_path / "out", *words)
+    assert done.returncode == 1 and code in done.stderr and "Traceback" not in done.stderr

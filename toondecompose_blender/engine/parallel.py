@@ -18,7 +18,7 @@ Item, Value = TypeVar("Item"), TypeVar("Value")
 def worker_count() -> int:
     """Threads to use: TOONDECOMPOSE_THREADS, else the cores this process may run on."""
     asked = os.environ.get("TOONDECOMPOSE_THREADS", "")
-    if asked.isdigit():
+    if asked.isdecimal():
         return max(1, int(asked))
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

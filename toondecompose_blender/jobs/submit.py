@@ -106,14 +106,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sprites(text: str) -> int | None:
-    return None if text == "auto" else int(text) if text.isdigit() else 0      # 0 is refused with a sentence
+    return None if text == "auto" else int(text) if text.isdecimal() else 0      # 0 is refused with a sentence
 
 
 def _frames(text: str | None) -> tuple[int, int | None] | None:
     if text is None:
         return None
-    first, _, last = text.partition(":")
-    return (int(first or 1), int(last) if last else None) if (first + last).isdigit() or not first + last else (0, 0)
+    first, colon, last = text.partition(":")
+    numbers = first + last
+    return (int(first or 1), int(last) if last else None) if colon and (numbers.isdecimal() or not numbers) else (0, 0)
 
 
 def _say(line: str) -> None:
