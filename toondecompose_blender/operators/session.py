@@ -19,6 +19,7 @@ from ..jobs.store import FAILED, IMPORTED, READY, JobState, folder_error
 from ..jobs.supervisor import Supervisor, is_last
 from ..preferences import engine_home, job_store, preferences
 from ..protocol import Done, Progress, SceneError, ToonError
+from ..scene import versions
 from ..scene.importing import Imported, import_result
 from ..scene.prerender import StripRender
 from ..scene.sprites import JOB_ID
@@ -200,7 +201,6 @@ def current() -> Session:
 
 def find_strip(scene_name: str, strip_name: str):
     """The strip of that name, or None."""
-    from ..scene import versions
     scene = bpy.data.scenes.get(scene_name)
     editor = scene.sequence_editor if scene else None
     return versions.strips_of(editor).get(strip_name) if editor else None

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import bpy
 import numpy as np
 
 from ..protocol import SceneError
+from .pixels import read_pixels
 
 __all__ = ["SheetView", "sheet_views", "check_sheet", "check_weights"]
 
@@ -42,19 +42,19 @@ def sheet_views(folder: os.PathLike | str) -> tuple[SheetView, ...]:
 @lru_cache(maxsize=8)
 def _listed(folder: str, _changed: int) -> tuple[SheetView, ...]:
     pictures = [path for path in Path(folder).iterdir() if path.suffix.lower() in SUFFIXES]
-    ordered = sorted(pictures, key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.stem.lower())])
+    ordered = sorted(pictures, key=lambda path: [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.stem.lower())])
     return tuple(SheetView(path, any(path.with_suffix(suffix).is_file() for suffix in POSE_SUFFIXES)) for path in ordered)
 
 
 def check_sheet(folder: os.PathLike | str) -> None:
     """There are two views or more of one size that show a cut-out character or one on a flat background.
 
-    Raises `SceneError`: scene.sheet_missing, scene.sheet_views, scene.sheet_sizes, scene.sheet_empty.
+    Raises `SceneError`: scene.sheet_missing, scene.sheet_views, scene.sheet_sizes, scene.sheet_empty, scene.picture.
     """
     views = sheet_views(folder)
     if not views:
         raise SceneError("scene.sheet_missing", f"There are no pictures in {folder}.", "Choose the folder with the character's views.")
-    pictures = {view.path.name: _pixels(view.path) for view in views}
+    pictures = {view.path.name: read_pixels(view.path) for view in views}
     empty = [name for name, picture in pictures.items() if not picture[..., 3].any()]
     if empty:
         raise SceneError("scene.sheet_empty", f"{empty[0]} does not show the character.", "Take the view out of the sheet.")
@@ -75,24 +75,6 @@ def check_weights(folder: os.PathLike | str) -> None:
     if missing:
         raise SceneError("scene.weights_missing", f"{folder} lacks {', '.join(missing)}.",
                          "Choose the folder with CoNR's four checkpoint files, or the method Transfer.")
-
-
-def _pixels(path: Path) -> np.ndarray:
-    """float32 (H, W, 4).  Raises `SceneError`: scene.picture."""
-    try:
-        image = bpy.data.images.load(str(path), check_existing=False)
-    except RuntimeError:
-        image = None
-    try:
-        if image is None or 0 in image.size:
-            raise SceneError("scene.picture", f"{path.name} cannot be read.", "Save the view as PNG.")
-        image.alpha_mode = "CHANNEL_PACKED"
-        pixels = np.empty(image.size[0] * image.size[1] * 4, np.float32)
-        image.pixels.foreach_get(pixels)
-        return pixels.reshape(image.size[1], image.size[0], 4)
-    finally:
-        if image is not None:
-            bpy.data.images.remove(image)
 
 
 def _flat(picture: np.ndarray) -> bool:
