@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from natsort import natsorted, ns
 
-from ..protocol import ClipError, SettingsError, Warned
+from ..protocol import Clip, ClipError, SettingsError, Warned
 from . import pictures
 from .digest import combined_digest
 from .movie import Movie
@@ -155,6 +155,11 @@ class ClipReader:
         return fingerprint(combined_digest(self.files), self.first_frame, self.count)
 
     @property
+    def record(self) -> Clip:
+        """The clip as a manifest tells of it."""
+        return Clip(self.name, self.width, self.height, self.count, float(self.fps), self.first_frame, self.source)
+
+    @property
     def numbers(self) -> tuple[int, ...]:
         """The source's own number of each frame."""
         return tuple(self._numbers)
@@ -166,7 +171,7 @@ class ClipReader:
         if self.gaps:
             ranges = ", ".join(f"{gap[0]}-{gap[-1]}" if len(gap) > 1 else str(gap[0]) for gap in self.gaps[:5])
             found.append(Warned("clip.gaps", f"Frames are missing in {self.name}: {ranges}{' ...' if len(self.gaps) > 5 else ''}.",
-                                "The frames on both sides are taken as neighbours; add the missing ones if motion jumps there."))
+                                "The frames on both sides are taken as neighbors; add the missing ones if motion jumps there."))
         if self.has_alpha:
             found.append(Warned("clip.alpha", f"{self.name} has transparent pixels; they are shown over gray.",
                                 "Render the clip with its background for a cleaner result."))

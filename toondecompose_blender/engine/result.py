@@ -13,9 +13,7 @@ import numpy as np
 
 from ..protocol import (
     MANIFEST_NAME,
-    Clip,
     Decomposition,
-    EngineError,
     ResultError,
     Sprite,
     Swatch,
@@ -35,6 +33,7 @@ from .report import Report
 from .residual import residual_name, write_residual
 from .settings import Settings
 from .sheet import ResultPictures
+from .stages import told
 
 __all__ = ["DRAWING_FILE", "INDEX_FILE", "SpriteRecord", "write_result", "publish", "finished_result"]
 
@@ -91,9 +90,8 @@ def write_result(folder: Path, drawings: Path, records: list[SpriteRecord], read
     for record in records:
         shutil.copytree(drawings / record.id, folder / record.id)
     sprites = tuple(record.sprite() for record in records)
-    clip = Clip(reader.name, reader.width, reader.height, reader.count, float(reader.fps), reader.first_frame, str(reader.source))
     decomposition = Decomposition(
-        clip=clip, sprites=sprites, device=device, seed=settings.seed, contact_sheet=CONTACT_SHEET, preview=PREVIEW,
+        clip=reader.record, sprites=sprites, device=device, seed=settings.seed, contact_sheet=CONTACT_SHEET, preview=PREVIEW,
         residual=tuple(residual_name(t) for t in range(reader.count)) if settings.residual else (),
         settings={"sprites": settings.sprites, "lines": settings.lines, "preset": settings.preset, "flow": settings.flow, "key": key})
     figures = _pictures_and_figures(folder, decomposition, frames, report)
@@ -123,7 +121,10 @@ def _pictures_and_figures(folder: Path, decomposition: Decomposition, frames: np
 
 
 def publish(finished: Path, out: Path, report: Report) -> Decomposition:
-    """Bring a finished result stage into the result folder `out`; the manifest goes last, so a half copy is no result."""
+    """Bring a finished result stage into the result folder `out`; the manifest goes last, so a half copy is no result.
+
+    Raises `EngineError` (engine.disk_full, engine.folder).
+    """
     decomposition = read_result(finished)
     report.step(0)
     try:
@@ -131,18 +132,25 @@ def publish(finished: Path, out: Path, report: Report) -> Decomposition:
             inside(out, left_over).unlink(missing_ok=True)
         (out / MANIFEST_NAME).unlink(missing_ok=True)
         for relative in decomposition.files:
-            source, target = inside(finished, relative), inside(out, relative)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = target.with_name(target.name + ".tmp")
-            shutil.copyfile(source, temporary)
-            os.replace(temporary, target)
+            _copy(inside(finished, relative), inside(out, relative))
         write_manifest(out, decomposition)
     except OSError as cause:
-        raise EngineError("engine.folder", f"The result cannot be written to {out}: {cause.strerror or cause}.",
-                          "Free some space or choose another output folder, then start the job again: it resumes.") from cause
+        raise told(cause, out) from cause
     report.artifact("contact_sheet", decomposition.contact_sheet)
     report.artifact("preview", decomposition.preview)
     return decomposition
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file whole or not at all: a full disk needs the room of half a one."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(target.name + ".tmp")
+    try:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def _files_of(out: Path) -> set[str]:

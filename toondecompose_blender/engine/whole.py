@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..protocol import MANIFEST_NAME, Clip, Decomposition, EngineError, ResultError, ToonError, inside, read_result
+from ..protocol import MANIFEST_NAME, Decomposition, EngineError, ResultError, ToonError, inside, read_result
 from ..protocol_shots import DONE, FAILED, SHOTS_NAME, ShotRecord, Shots, read_shots, shot_folder, write_shots
 from .claim import claimed
 from .clip import ClipReader, open_clip
@@ -65,8 +65,7 @@ def plan_shots(reader: ClipReader, out: Path, *, report: Report) -> Shots:
 
 def _shots(reader: ClipReader, cuts: list[int]) -> Shots:
     shots = shots_between(cuts, reader.count)
-    clip = Clip(reader.name, reader.width, reader.height, reader.count, float(reader.fps), reader.first_frame, str(reader.source))
-    return Shots(clip, tuple(ShotRecord(shot_folder(number), shot.first, shot.last) for number, shot in enumerate(shots, 1)))
+    return Shots(reader.record, tuple(ShotRecord(shot_folder(number), shot.first, shot.last) for number, shot in enumerate(shots, 1)))
 
 
 def _each(clip: Path, out: Path, shots: Shots, *, reader: ClipReader, settings: Settings, device: str, report: Report) -> Shots:
@@ -94,13 +93,13 @@ class _Books:
     """The manifest of the shots on disk, written anew whenever one ends."""
 
     def __init__(self, out: Path, shots: Shots):
-        self.out, self.shots, self.errors = out, shots, {}
+        self.out, self.shots = out, shots
         self._write()
 
     def close(self, number: int, error: ToonError | None) -> None:
         """Shot `number` is done, or failed for `error`."""
-        told = {"code": error.code, "message": error.message, "remedy": error.remedy} if error else {}
-        changed = replace(self.shots.shots[number - 1], state=FAILED if error else DONE, **told)
+        reason = {"code": error.code, "message": error.message, "remedy": error.remedy} if error else {}
+        changed = replace(self.shots.shots[number - 1], state=FAILED if error else DONE, **reason)
         self.shots = replace(self.shots, shots=(*self.shots.shots[:number - 1], changed, *self.shots.shots[number:]))
         self._write()
 
