@@ -59,14 +59,14 @@ def _cuts(clips: Path) -> dict[str, float]:
         frames, cuts = _join(small, random)
         answer = set(find_cuts(_Joined(frames), report=Silent()))
         true, found, wrong = true + len(cuts), found + len(answer & cuts), wrong + len(answer - cuts)
-    figures = {"clips": len(small), "neighbours": pairs, "false_in_clips": false, "joined_cuts": true, "found": found,
+    figures = {"clips": len(small), "neighbors": pairs, "false_in_clips": false, "joined_cuts": true, "found": found,
                "false_in_joined": wrong, "ms_a_frame": round(1000 * seconds / max(1, pairs), 1)}
     print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items()), flush=True)
     return figures
 
 
 def _join(clips: dict[str, list[np.ndarray]], random: np.random.Generator) -> tuple[list[np.ndarray], set[int]]:
-    """Pieces of up to four different neighbours, and the frames at which one ends."""
+    """Pieces of up to four different neighbors, and the frames at which one ends."""
     frames, cuts, before = [], set(), ""
     for name in random.choice(list(clips), 4):
         if name == before:
@@ -83,7 +83,7 @@ def _peak(clip: Path, preset: str, frames: int | None) -> dict[str, object]:
     """The peak of a decomposition beside the estimate, in MB."""
     reader = open_clip(clip, frames=slice(0, frames))
     native, count = (reader.width, reader.height), reader.count
-    estimate = needed_bytes(frames=count, analysed=Settings(preset=preset).analysis_size(*native), native=native)
+    estimate = needed_bytes(frames=count, analyzed=Settings(preset=preset).analysis_size(*native), native=native)
     with tempfile.TemporaryDirectory() as out:
         words = ["decompose", str(clip), "--out", out, "--preset", preset, "--shots", "off", "--device", "cpu", "--frames", f"1:{count}"]
         reading, writing = os.pipe()

@@ -31,7 +31,7 @@ QUALITIES = _items(("DRAFT", "Draft", "Fast, for a first look"), ("STANDARD", "S
 DEVICES = _items(("AUTO", "Automatic", "The graphics card if the engine can use it, else the processor"), ("CPU", "CPU", "The processor"),
                  ("CUDA", "CUDA", "The NVIDIA graphics card"))
 SIZES = _items(("AUTO", "From Quality", "As the quality says"),
-               *((n, f"{n} Lines", f"Analyse at most {n} lines") for n in ("216", "360", "480", "720")))
+               *((n, f"{n} Lines", f"Analyze at most {n} lines") for n in ("216", "360", "480", "720")))
 FLOWS = _items(("AUTO", "From Quality", "As the quality says"), ("DIS", "DIS", "Dense inverse search: fast, no download"),
                ("RAFT", "RAFT", "Learned flow: slower, for large motion; needs its weights"))
 FARMS = _items(("OPENJD", "OpenJD", "Write an Open Job Description bundle"),

@@ -199,25 +199,25 @@ def _shake(t: int, count: int, w: int, h: int) -> np.ndarray:
     return np.array([[1, 0, 14 * np.sin(t * 2.3) + 7 * np.cos(t * 1.1)], [0, 1, 10 * np.sin(t * 1.9 + 1)], [0, 0, 1.0]])
 
 
-def _about_centre(matrix: np.ndarray, w: int, h: int) -> np.ndarray:
+def _about_center(matrix: np.ndarray, w: int, h: int) -> np.ndarray:
     middle = np.array([[1, 0, w / 2], [0, 1, h / 2], [0, 0, 1.0]])
     return middle @ matrix @ np.linalg.inv(middle)
 
 
 def _zoom(t: int, count: int, w: int, h: int) -> np.ndarray:
     scale = 1.7 ** (t / max(1, count - 1))
-    return _about_centre(np.diag([scale, scale, 1.0]), w, h)
+    return _about_center(np.diag([scale, scale, 1.0]), w, h)
 
 
 def _roll(t: int, count: int, w: int, h: int) -> np.ndarray:
     angle = 0.6 * t / max(1, count - 1)
     c, s = np.cos(angle), np.sin(angle)
-    return _about_centre(np.array([[c, -s, 2.0 * t], [s, c, 0], [0, 0, 1]]), w, h)
+    return _about_center(np.array([[c, -s, 2.0 * t], [s, c, 0], [0, 0, 1]]), w, h)
 
 
 def _perspective(t: int, count: int, w: int, h: int) -> np.ndarray:
     u = t / max(1, count - 1)
-    return _about_centre(np.array([[1, 0.02 * u, 0.4 * w * u], [0, 1, 0.05 * h * u], [0.25 * u / w, 0.1 * u / w, 1]]), w, h)
+    return _about_center(np.array([[1, 0.02 * u, 0.4 * w * u], [0, 1, 0.05 * h * u], [0.25 * u / w, 0.1 * u / w, 1]]), w, h)
 
 
 def _five_screens(t: int, count: int, w: int, h: int) -> np.ndarray:
@@ -229,7 +229,7 @@ def _hand_held(t: int, count: int, w: int, h: int) -> np.ndarray:
     rng = np.random.default_rng(100 + t)
     angle, size = rng.normal(0, 0.012), 1 + rng.normal(0, 0.012)
     c, s = size * np.cos(angle), size * np.sin(angle)
-    return _about_centre(np.array([[c, -s, rng.normal(0, 12)], [s, c, rng.normal(0, 9)], [0, 0, 1]]), w, h)
+    return _about_center(np.array([[c, -s, rng.normal(0, 12)], [s, c, rng.normal(0, 9)], [0, 0, 1]]), w, h)
 
 
 def _everything(t: int, count: int, w: int, h: int) -> np.ndarray:

@@ -171,7 +171,7 @@ def test_a_shot_whose_engine_is_killed_is_tried_once_more(clip, whole, tmp_path)
 
 
 def test_no_more_shots_run_at_once_than_fit_into_memory_and_cores(monkeypatch):
-    size = {"frames": 100, "analysed": (640, 360), "native": (1280, 720)}
+    size = {"frames": 100, "analyzed": (640, 360), "native": (1280, 720)}
     one = needed_bytes(**size)
     monkeypatch.setenv("TOONDECOMPOSE_THREADS", "4")
     for free, together in ((one, 1), (3 * one, 2), (100 * one, 4), (None, 1)):

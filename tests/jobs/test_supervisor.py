@@ -78,7 +78,7 @@ def test_a_flood_neither_blocks_a_poll_nor_fills_the_memory(start):
     listen(child, any_progress)
     time.sleep(0.5)
     assert child._messages.qsize() <= module.WAITING_MESSAGES
-    assert len(child.poll()) <= 1          # neighbouring progress is one message
+    assert len(child.poll()) <= 1          # neighboring progress is one message
     child.cancel()
     child.close()
     assert not alive(child._child.pid)

@@ -29,7 +29,7 @@ def translation(x: float, y: float) -> np.ndarray:
 def resized(homography: np.ndarray, x_factor: float, y_factor: float) -> np.ndarray:
     """The homography (..., 3, 3) between the same planes when both pictures are enlarged by the factors.
 
-    A pixel centre moves from x to (x + .5) f - .5, so this is a similarity with an offset, not a plain scaling.
+    A pixel center moves from x to (x + .5) f - .5, so this is a similarity with an offset, not a plain scaling.
     """
     scale = np.array([[x_factor, 0, (x_factor - 1) / 2], [0, y_factor, (y_factor - 1) / 2], [0, 0, 1.0]])
     return normalized(scale @ homography @ np.linalg.inv(scale))

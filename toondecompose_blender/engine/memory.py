@@ -11,27 +11,27 @@ from .parallel import worker_count
 
 __all__ = ["side_by_side", "needed_bytes", "free_bytes"]
 
-# A fifth or more above three measured peaks: 505 MB for 40 frames of 384x216, 1011 MB for 43 of 1280x720 analysed at 640x360, and
+# A fifth or more above three measured peaks: 505 MB for 40 frames of 384x216, 1011 MB for 43 of 1280x720 analyzed at 640x360, and
 # 1.7 GB for 78 of the same size (python -m benchmarks shots --memory measures them).
 _BASE = 350 << 20           # bytes: the interpreter with its libraries and compiled kernels
-_ANALYSED = 80              # bytes a pixel and frame of the analysis size
+_ANALYZED = 80              # bytes a pixel and frame of the analysis size
 _NATIVE = 300               # bytes a pixel of the clip's own size
 _SHARE = 0.8                # of the free memory: the artist's other programs grow too
 
 
-def side_by_side(shots: int, *, frames: int, analysed: tuple[int, int], native: tuple[int, int], device: str) -> int:
+def side_by_side(shots: int, *, frames: int, analyzed: tuple[int, int], native: tuple[int, int], device: str) -> int:
     """How many of `shots` to decompose at once, the longest with `frames` frames, sizes in px (width, height); 1 or more."""
     if device != "cpu":
         return 1            # the card's memory is planned for one
     free = free_bytes()
     if free is None:
         return 1
-    return max(1, min(shots, worker_count(), int(free * _SHARE / needed_bytes(frames=frames, analysed=analysed, native=native))))
+    return max(1, min(shots, worker_count(), int(free * _SHARE / needed_bytes(frames=frames, analyzed=analyzed, native=native))))
 
 
-def needed_bytes(*, frames: int, analysed: tuple[int, int], native: tuple[int, int]) -> int:
+def needed_bytes(*, frames: int, analyzed: tuple[int, int], native: tuple[int, int]) -> int:
     """About the peak of one decomposition."""
-    return _BASE + _ANALYSED * frames * analysed[0] * analysed[1] + _NATIVE * native[0] * native[1]
+    return _BASE + _ANALYZED * frames * analyzed[0] * analyzed[1] + _NATIVE * native[0] * native[1]
 
 
 def free_bytes() -> int | None:

@@ -39,6 +39,6 @@ class Settings:
             raise SettingsError("settings.size", f"An analysis size of {self.lines} lines was asked for.", "Ask for 64 to 2160.")
 
     def analysis_size(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height in px at which a clip of the given size is analysed; never larger than the clip."""
+        """Width and height in px at which a clip of the given size is analyzed; never larger than the clip."""
         factor = min(1.0, (self.lines or PRESET_LINES[self.preset]) / min(width, height))
         return max(16, round(width * factor)), max(16, round(height * factor))

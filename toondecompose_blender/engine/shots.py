@@ -21,11 +21,11 @@ from .report import Report
 __all__ = ["Shot", "find_cuts", "shots_between"]
 
 _LINES = 120              # short side of a thumbnail in px: a whip of half a frame is 60 px, a window of a house still 4
-_WINDOW = (9, 9)          # px, of the correlation of neighbourhoods
+_WINDOW = (9, 9)          # px, of the correlation of neighborhoods
 _TEXTURED = 6.0           # gray levels (standard deviation in the window) that a match can hold on to
-_ALIKE = 0.8              # correlation above which two neighbourhoods are the same drawing under any light
+_ALIKE = 0.8              # correlation above which two neighborhoods are the same drawing under any light
 _LEAST_TEXTURE = 0.01     # share of a frame; below it is a flash, a fade or a card, and has nothing to match
-# Of their texture, neighbours of twelve clips share .47 or more, pairs out of two clips at most .02, pairs of drawn streets .25.
+# Of their texture, neighbors of twelve clips share .47 or more, pairs out of two clips at most .02, pairs of drawn streets .25.
 _SHARED = 0.3
 _UNCHANGED, _LEVELS = 0.5, 0.16    # a pop from pose to pose before a flat wall leaves half of the pixels alike (8 of 255 levels)
 _COLOR, _DARKEST = 0.4, 10.0       # of the contrast: colors this far apart, in one light, are different; gray levels
@@ -239,7 +239,7 @@ def _in_the_light_of(first: np.ndarray, second: np.ndarray, where: np.ndarray) -
 
 
 def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Normalised correlation of the neighbourhoods of two gray pictures, -1..1: the same under any light."""
+    """Normalized correlation of the neighborhoods of two gray pictures, -1..1: the same under any light."""
     first, second = first.astype(np.float32), second.astype(np.float32)
     mean_first, mean_second = cv2.boxFilter(first, -1, _WINDOW), cv2.boxFilter(second, -1, _WINDOW)
     spread_first = np.maximum(cv2.boxFilter(first * first, -1, _WINDOW) - mean_first**2, 0)

@@ -75,7 +75,7 @@ def _each(clip: Path, out: Path, shots: Shots, *, reader: ClipReader, settings: 
     books = _Books(out, shots)
     longest = max(shot.last - shot.first + 1 for shot in shots.shots)
     native = reader.width, reader.height
-    together = side_by_side(len(shots.shots), frames=longest, analysed=settings.analysis_size(*native), native=native,
+    together = side_by_side(len(shots.shots), frames=longest, analyzed=settings.analysis_size(*native), native=native,
                             device=device)
     report.plan({"Cuts": 1, **{f"Shot {number} of {len(shots.shots)}": 20 for number in range(1, len(shots.shots) + 1)}})
     offset = settings.frames.start if settings.frames else 0

@@ -127,7 +127,7 @@ class Supervisor:
         return time.monotonic() - self._heard
 
     def poll(self, seconds: float = 0.005) -> list[Message]:
-        """What came since the last call, taking at most about `seconds`; of neighbouring progress only the newest is kept.
+        """What came since the last call, taking at most about `seconds`; of neighboring progress only the newest is kept.
 
         The last message ever is Done, Failed or Cancelled, and comes when the process has ended; then nothing is left running.
         """

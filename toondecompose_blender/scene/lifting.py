@@ -82,7 +82,7 @@ def _middle_weights(homographies: np.ndarray, width: int, height: int, view: Vie
     for index, homography in enumerate(edge_homographies(homographies)):
         weights = _visible_weights(homography, width, height, view)
         middles[index] = weights.mean() if weights.size else homography[2] @ (width / 2, height / 2, 1)
-    # A canvas that is out of sight may have its centre on the horizon; any finite scale does there.
+    # A canvas that is out of sight may have its center on the horizon; any finite scale does there.
     return np.where(np.abs(middles) < 1e-9, 1.0, middles)
 
 

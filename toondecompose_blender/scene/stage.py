@@ -43,7 +43,7 @@ def view_of(scene) -> View:
 
 
 def set_exact_rendering(scene) -> None:
-    """Make both engines read each pixel once, in its centre, through every layer."""
+    """Make both engines read each pixel once, in its center, through every layer."""
     render = scene.render
     render.engine = "CYCLES"
     render.film_transparent = True

@@ -38,7 +38,7 @@ METHODS: dict[str, Callable[[np.ndarray, str, Path | None], Method]] = {
 
 def compute_flow(frames: np.ndarray, *, method: str = "dis", device: str = "cpu", weights: Path | None = None,
                  report: Report) -> Flow:
-    """Flow between all neighbouring frames, both ways.
+    """Flow between all neighboring frames, both ways.
 
     `frames` RGB uint8 (T, h, w, 3), T >= 1; `device` and `weights` concern learned methods only.  The caller has set OpenCV to
     one thread.  Raises `SettingsError` (settings.flow) for an unknown method, `ClipError` (clip.size) for frames under

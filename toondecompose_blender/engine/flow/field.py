@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Optical flow of a clip as data: what moved where between neighbouring frames, and which of it can be believed.
+"""Optical flow of a clip as data: what moved where between neighboring frames, and which of it can be believed.
 It does not know how flow is estimated."""
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def _squared_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def random_walk(value: np.ndarray, confidence: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """The x that minimises sum confidence (x - value)^2 + sum bond (x_p - x_q)^2; all float32 (H, W), x in 0..1."""
+    """The x that minimizes sum confidence (x - value)^2 + sum bond (x_p - x_q)^2; all float32 (H, W), x in 0..1."""
     levels = [tuple(np.ascontiguousarray(a, np.float32) for a in (value, confidence, right, down))]
     while len(levels) < len(SWEEPS):
         levels.append(_coarser(*levels[-1]))

@@ -19,8 +19,8 @@ from .search import phase_shifts, voted_shifts
 __all__ = ["Candidate", "candidates", "continued", "matches", "shared", "verified"]
 
 _STIFFER = ("similarity", "translation")  # than a homography: where little is to be seen, that follows noise and actors
-_PEAKS, _DEEP_PEAKS = 3, 3  # shifts searched for: the truth and its neighbours one texture period away
-_LENT = 2  # of each neighbour's candidates
+_PEAKS, _DEEP_PEAKS = 3, 3  # shifts searched for: the truth and its neighbors one texture period away
+_LENT = 2  # of each neighbor's candidates
 _STEEP = 0.7  # tangent: no camera rolls by 35 degrees from a frame to the next
 _SAME = 1.0  # px at 360 lines: closer motions are one
 _TOLERANCE = 0.7  # px: how far a matching edge may sit from where the motion puts it
@@ -54,14 +54,14 @@ def candidates(pictures: Pictures, t: int, proposals: list[np.ndarray]) -> list[
 
 
 def shared(pictures: Pictures, pairs: list[list[Candidate]], t: int) -> list[Candidate]:
-    """The candidates of pair t, and the best of its neighbours' tried here too: motion seldom changes at once.
+    """The candidates of pair t, and the best of its neighbors' tried here too: motion seldom changes at once.
 
     `pairs`: the candidates of all pairs, each as `candidates` gave them.
     """
     lent = []
-    for neighbour in (t - 1, t + 1):
-        if 0 <= neighbour < len(pairs):
-            best = sorted(pairs[neighbour][1:], key=lambda candidate: -int(candidate.sure.sum()))[:_LENT]
+    for neighbor in (t - 1, t + 1):
+        if 0 <= neighbor < len(pairs):
+            best = sorted(pairs[neighbor][1:], key=lambda candidate: -int(candidate.sure.sum()))[:_LENT]
             lent += [_sharpened(pictures, t, candidate.homography) for candidate in best]
     return _with_new(pictures, t, pairs[t], lent)
 
@@ -101,8 +101,8 @@ def verified(pictures: Pictures, t: int, homography: np.ndarray) -> Candidate:
     points = pictures.few[t]
     matched = matches(pictures, t, t + 1, points, homography)
     image = project(homography, points.astype(np.float64))
-    centre = (DEEP - 1) / 2
-    here, there = (points - centre) / DEEP, (image - centre) / DEEP
+    center = (DEEP - 1) / 2
+    here, there = (points - center) / DEEP, (image - center) / DEEP
     colors = zip(pictures.deep[t], pictures.deep[t + 1], strict=True)
     deep = np.logical_and.reduce([_same(early, late, here, there, _TOLERANCE / DEEP, _DEEP_LEVELS) for early, late in colors])
     inside = _well_inside(points, pictures) & _well_inside(image, pictures)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several plane motions for a pair of neighbouring frames, out of its flow: each explains what the ones before left over.
+"""Several plane motions for a pair of neighboring frames, out of its flow: each explains what the ones before left over.
 It does not judge which of them is the background."""
 
 from __future__ import annotations

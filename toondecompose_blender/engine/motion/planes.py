@@ -80,7 +80,7 @@ def _followed(pictures: Pictures, flow: np.ndarray, t: int, shift: np.ndarray) -
 
 
 def _following(pictures: Pictures, flows: list[np.ndarray], steps: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Weights of the precise points: 1 where the flow goes with the track; the last frame, never a source, has its neighbour's."""
+    """Weights of the precise points: 1 where the flow goes with the track; the last frame, never a source, has its neighbor's."""
     last = len(flows) - 1
     return tuple(_follows(pictures, flows[min(t, last)], points, steps[min(t, last)]).astype(np.float32)
                  for t, points in enumerate(pictures.points))
@@ -120,7 +120,7 @@ def _exclusive(pictures: Pictures, bundles: list[Bundle], source: int, target: i
 
 
 def _spread(pictures: Pictures, points: np.ndarray) -> np.ndarray:
-    """The neighbourhood of points, bool (h, w)."""
+    """The neighborhood of points, bool (h, w)."""
     mask = np.zeros((pictures.height, pictures.width), np.uint8)
     mask[points[:, 1].astype(int), points[:, 0].astype(int)] = 1
     size = 2 * max(2, round(_NEAR * pictures.scale)) + 1

@@ -78,7 +78,7 @@ class _Cells:
 
 
 def _best_path(pairs: list[list[Candidate]], scores: list[np.ndarray], width: int, height: int) -> list[int]:
-    """Viterbi: the candidates of largest score minus jumps of the centre's velocity."""
+    """Viterbi: the candidates of largest score minus jumps of the center's velocity."""
     center = np.array([[width / 2, height / 2]])
     moves = [np.array([(project(c.homography, center) - center)[0] for c in pair]) * 360 / height for pair in pairs]
     total, back = scores[0], []
