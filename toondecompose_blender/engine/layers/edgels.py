@@ -15,14 +15,14 @@ from .supervoxels import Supervoxels
 
 __all__ = ["CONTRAST", "Edgels", "find_edgels", "motion_cost", "chained", "bridged"]
 
-CONTRAST = 12               # smallest max-channel difference of an edgel (engine note 3c)
+CONTRAST = 12               # smallest max-channel difference of an edgel (by trial on toon clips)
 SOFT = 4                    # px over which the two sides of a blurred edge are compared (a near plane out of focus)
 SOFT_CONTRAST = 14          # difference over that distance that makes one: shading of large round forms stays below (judgement)
-FULL_WEIGHT = 40            # contrast at which an edgel counts fully (engine note 3c)
+FULL_WEIGHT = 40            # contrast at which an edgel counts fully (by trial on toon clips)
 PER_FRAME = 6000            # edgels a frame ...
 IN_ALL = 480_000            # ... and of the clip: a long clip is thinned, so that time and memory stay bounded
-LAGS = (1, -1, 4, -4)       # frames at which a motion is checked, in pairs of signs (engine note 3c)
-FORGIVEN = 6.0              # color distance that noise and sub-pixel shifts explain (engine note 3c)
+LAGS = (1, -1, 4, -4)       # frames at which a motion is checked, in pairs of signs (by trial on toon clips)
+FORGIVEN = 6.0              # color distance that noise and sub-pixel shifts explain (by trial on toon clips)
 PERSISTING = 0.5            # share of its contrast that an edge over a changing background keeps
 CHUNK = 20_000              # edgels a thread works on at once
 

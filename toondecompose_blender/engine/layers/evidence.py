@@ -17,16 +17,16 @@ from .plate import Look
 
 __all__ = ["interval", "Evidence", "motion_masks", "residual_evidence", "residual_masks", "background_weights"]
 
-SHIFTS = (5.0, 10.0, 20.0, 40.0)   # px of background motion at half size that make good comparisons; engine design S4
-TOLERANCE = 12.0                   # gray levels; engine design S4, S7
+SHIFTS = (5.0, 10.0, 20.0, 40.0)   # px of background motion at half size that make good comparisons; by trial on toon clips
+TOLERANCE = 12.0                   # gray levels; by trial on toon clips
 CLIPPED = 50.0
 FARTHEST_NEIGHBOR = 12             # frames
-UNSEEN_TRUST = 0.12                 # what a mask is worth where the background was never seen; engine design S7
+UNSEEN_TRUST = 0.12                 # what a mask is worth where the background was never seen; by trial on toon clips
 OUTLINE, OUTLINE_TRUST = np.ones((7, 7), np.uint8), 0.05
 SEED_TRUST = 2.0                   # an artist is believed more than any evidence
 RESAMPLED = 0.06                   # share of a line's contrast that resampling may take; judged on drawn lines of 1 px
 BOX = 5                            # px at half size over which matches are averaged
-FLAT_TRUST, TEXTURE_TRUST = 0.12, 0.3   # what a match is worth on flat and on textured plates; engine design S7, 3b.6
+FLAT_TRUST, TEXTURE_TRUST = 0.12, 0.3   # what a match is worth on flat and on textured plates; by trial on toon clips
 NEIGHBORHOOD = np.ones((3, 3), np.uint8)
 
 
@@ -52,7 +52,7 @@ class Evidence:
 
 def motion_masks(frames: np.ndarray, camera: np.ndarray) -> np.ndarray:
     """Soft foreground masks float32 (T, h, w) in 0..1 of RGB frames uint8 (T, h, w, 3), by comparing each frame with its
-    neighbors along the camera's motion `camera` (T, 3, 3), plane -> frame.  Computed at half size (engine design S4)."""
+    neighbors along the camera's motion `camera` (T, 3, 3), plane -> frame.  Computed at half size."""
     height, width = frames.shape[1:3]
     size = (max(8, width // 2), max(8, height // 2))
     halves = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
@@ -107,7 +107,7 @@ def _neighbors(camera: np.ndarray, t: int, direction: int, width: int, height: i
 
 def residual_evidence(frame: np.ndarray, plate_view: np.ndarray, seen: np.ndarray) -> Evidence:
     """Evidence of one frame uint8 (H, W, 3) against what the plate shows there; `seen` bool (H, W) where the plate
-    is known (engine design S7)."""
+    is known."""
     sharp = np.minimum(interval(frame, plate_view, slack=RESAMPLED), 80)
     residual = np.minimum(cv2.GaussianBlur(sharp, (3, 3), 0.6), sharp * 1.6 + 3)
     threshold = 0.6 * TOLERANCE

@@ -17,9 +17,9 @@ from .supervoxels import Supervoxels
 
 __all__ = ["Graph", "Conflicts", "Energy", "build_graph", "build_conflicts", "edge_table", "owner_cost", "components_of"]
 
-CONFLICT_LAGS = (1, 4, 12)      # frames between which one place of the background must keep its color (engine note 3c)
-CONFLICT_STEP = 18              # color difference that is a conflict (engine note 3c)
-CONFLICT_WEIGHT = 0.1           # energy of a pixel in conflict (engine note 3c)
+CONFLICT_LAGS = (1, 4, 12)      # frames between which one place of the background must keep its color (by trial on toon clips)
+CONFLICT_STEP = 18              # color difference that is a conflict (by trial on toon clips)
+CONFLICT_WEIGHT = 0.1           # energy of a pixel in conflict (by trial on toon clips)
 SHARP_SHARE = 0.5       # of a sharp border's length counts: it is where one sprite ends rather than a faint one
 CONFLICT_FEWEST = 4             # samples between two pieces that count
 SAMPLED = 4.0 / len(CONFLICT_LAGS)  # every other pixel both ways is looked at, at each lag

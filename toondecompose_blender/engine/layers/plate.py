@@ -20,8 +20,8 @@ __all__ = ["Canvas", "Look", "Plate", "canvas_of_plane", "build_plate", "view", 
 # Frame number -> what the background looks like there, uint8 (H, W, 3), and where that is known, bool (H, W).
 Look = Callable[[int], tuple[np.ndarray, np.ndarray]]
 
-CANDIDATES = 8             # colors tried as the mode, evenly in time; engine design S6
-VOTE_SIGMA = 8.0           # gray levels per channel; engine design S6
+CANDIDATES = 8             # colors tried as the mode, evenly in time; by trial on toon clips
+VOTE_SIGMA = 8.0           # gray levels per channel; by trial on toon clips
 MEAN_SHIFTS = 3
 LEAST_WEIGHT = 0.3         # a frame's pixel below this share of background has no vote
 TILE_BYTES = 48 << 20      # warped colors held at once by one thread
@@ -77,7 +77,7 @@ def build_plate(read: Callable[[int], np.ndarray], weight: Callable[[int], np.nd
     def vote(tile: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         colors, weights, views = _warped_rows(read, weight, canvas, *tile, interpolation)
         picture, agreement, support = _mode(colors, weights, VOTE_SIGMA, CANDIDATES)
-        # A pixel counts as seen if frames agree, and either enough of them do or most that could see it do (S6).
+        # A pixel counts as seen if frames agree, and either enough of them do or most that could see it do.
         seen = (agreement > 0.25) & ((support > 1.5) | (support > 0.6 * views))
         return picture, seen.astype(np.float32)
 

@@ -14,8 +14,8 @@ from .edgels import Edgels
 __all__ = ["dominant_motions", "correlated_motions"]
 
 GRID = 4                # px between the points of a homography search
-HYPOTHESES = 4          # homographies peeled off a pair (engine note, S2)
-REACH = 1.0             # px, MAGSAC's threshold (engine note, S2)
+HYPOTHESES = 4          # homographies peeled off a pair (by trial on toon clips)
+REACH = 1.0             # px, MAGSAC's threshold (by trial on toon clips)
 GRADIENT = 3.0          # gray levels a px from which a place has texture
 FEWEST_SHARE = 0.03     # share of the points that a homography must hold
 LARGEST_JUMP = 20.0     # px, the most that a jump of the centre counts against a chain

@@ -16,7 +16,7 @@ MOST = 600          # edgels of a pair that take part
 SEEDS = 16          # flows tried as a first translation
 RADIUS = 1.0        # px: an edgel this near its prediction supports it
 ROUNDS = 6
-SIMILARITY_GAIN = 0.08      # share of the weight that a similarity must save (engine note 3c)
+SIMILARITY_GAIN = 0.08      # share of the weight that a similarity must save (by trial on toon clips)
 SIMILARITY_EDGELS = 30
 
 

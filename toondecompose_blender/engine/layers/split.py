@@ -20,12 +20,12 @@ from .supervoxels import build_supervoxels
 
 __all__ = ["Split", "split_sprites"]
 
-SURPLUS = 3             # layers found beyond the sprites asked for, then merged (engine note 3c)
+SURPLUS = 3             # layers found beyond the sprites asked for, then merged (by trial on toon clips)
 MOST_SPRITES = 8
 CAMERA_TRUST = 0.7      # factor on the energy with the camera's background: a rival must be clearly better
 STILL = 1               # number of the proposal that nothing moves
 RIVALS = 2              # other proposals tried as the background of a moving camera
-WORTHWHILE = 0.04       # share of the first energy that a sprite must save to be one (engine note 3c)
+WORTHWHILE = 0.04       # share of the first energy that a sprite must save to be one (by trial on toon clips)
 
 
 @dataclass(frozen=True)

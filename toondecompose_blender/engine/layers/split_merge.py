@@ -20,7 +20,7 @@ from .supervoxels import Supervoxels
 
 __all__ = ["attached", "merged_to", "ordered", "smoothed"]
 
-TOUCHING = 0.04         # share of a still piece's outline that its sprite must hold (engine note 3c) ...
+TOUCHING = 0.04         # share of a still piece's outline that its sprite must hold (by trial on toon clips) ...
 FAITHFUL = 0.6          # ... in this share of the frames that show the piece: what a sprite only passes is background
 ROAMING = 1.0           # sizes of the piece that the sprite may travel: an arm stays near its body (judgement)
 COVERED = 0.2           # share of a still piece that sprites may pass over, if it is no background

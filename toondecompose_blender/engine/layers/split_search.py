@@ -17,10 +17,10 @@ from .split_agreement import Agreement
 
 __all__ = ["Layers", "Space", "open_space", "find_layers", "sprite_table"]
 
-SPRITE_CAP = 0.5        # an edgel of a sprite costs at most half of one of the background: sprites deform (engine note 3c)
+SPRITE_CAP = 0.5        # an edgel of a sprite costs at most half of one of the background: sprites deform (by trial on toon clips)
 POTTS = 0.1            # a unit of border between two labels (measured)
-BORDER_STATIC, BORDER_MOVING = 0.3, 0.05    # a border px of a sprite (engine note 3c)
-POOR_GAIN = 0.012       # share of the first energy below which a motion is no reason for a layer (engine note 3c)
+BORDER_STATIC, BORDER_MOVING = 0.3, 0.05    # a border px of a sprite (by trial on toon clips)
+POOR_GAIN = 0.012       # share of the first energy below which a motion is no reason for a layer (by trial on toon clips)
 FOR, AGAINST = 0.15, 0.1    # a pixel that agrees with the background of a moving camera, or disagrees with it (measured)
 REFITS = 2
 

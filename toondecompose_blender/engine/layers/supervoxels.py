@@ -17,14 +17,14 @@ from ..parallel import map_ordered
 
 __all__ = ["Supervoxels", "build_supervoxels"]
 
-TOGGLE_RANGE = 24       # gray range of a 3x3 window from which a pixel counts as an edge's ramp (engine note 3c)
+TOGGLE_RANGE = 24       # gray range of a 3x3 window from which a pixel counts as an edge's ramp (by trial on toon clips)
 TOGGLE_PASSES = 2
-SCALE = 300.0           # Felzenszwalb and Huttenlocher 2004, their k, for the max channel difference (engine note 3c)
-LARGEST_STEP = 60       # color steps from here on are never inside a piece (engine note 3c)
+SCALE = 300.0           # Felzenszwalb and Huttenlocher 2004, their k, for the max channel difference (by trial on toon clips)
+LARGEST_STEP = 60       # color steps from here on are never inside a piece (by trial on toon clips)
 SOFT_REACH = 2          # px on both sides of a step over which a blurred edge is measured ...
 SOFT_SHARE = 0.5        # ... and the share of its contrast that counts as the step (measured on blurred planes: .81 -> .89 of them kept)
 SHARP_STEP = 12         # color step of a sharp edge, beside which nothing is blurred
-SMALLEST = 40           # voxels: below, a piece joins its most similar neighbor (engine note 3c)
+SMALLEST = 40           # voxels: below, a piece joins its most similar neighbor (by trial on toon clips)
 LINE_DEPTH = 24         # gray levels by which a line stands out from both its sides
 LINE_WIDTH = 5          # px, the widest line
 LINE_LENGTH = 40        # px a frame that a piece of a line may have: lines of one color touch and would join all they bound
