@@ -8,6 +8,8 @@ import pytest
 
 bpy = pytest.importorskip("bpy", reason="these tests need Blender as a module")
 
+import toondecompose_blender  # noqa: E402  (it needs bpy)
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 
@@ -15,3 +17,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 def factory_session():
     bpy.ops.wm.read_factory_settings(use_empty=True)
     bpy.context.preferences.filepaths.use_scripts_auto_execute = False
+
+
+@pytest.fixture
+def registered(factory_session):
+    """The extension, switched on for one test."""
+    toondecompose_blender.register()
+    yield
+    toondecompose_blender.unregister()

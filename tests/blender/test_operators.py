@@ -9,18 +9,13 @@ import pytest
 import results
 from reference import expected, psnr, rendered
 
-import toondecompose_blender
 from toondecompose_blender.scene import baking, output, palette, retiming, versions
 from toondecompose_blender.scene.sprites import sprites_of
 
 FRAMES = 6
 
 
-@pytest.fixture(autouse=True)
-def registered(factory_session):
-    toondecompose_blender.register()
-    yield
-    toondecompose_blender.unregister()
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 import results
 from palettes import write_fox
 
-import toondecompose_blender
 from toondecompose_blender.scene import baking, drawings, placement, retiming, versions
 from toondecompose_blender.scene.sprites import sprites_of
 from toondecompose_blender.scene.timing import source_curve
@@ -23,11 +22,7 @@ EDITS = {
 ELSEWHERE = {"character_replace", "import_job", "hints_draw", "hints_clear", "hints_sprite_add", "hints_sprite_remove"}
 
 
-@pytest.fixture(autouse=True)
-def registered(factory_session):
-    toondecompose_blender.register()
-    yield
-    toondecompose_blender.unregister()
+pytestmark = pytest.mark.usefixtures("registered")
 
 
 @pytest.fixture

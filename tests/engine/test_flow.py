@@ -13,12 +13,7 @@ from toondecompose_blender.engine.report import Silent
 from toondecompose_blender.protocol import ClipError, EngineError, SettingsError
 
 
-@pytest.fixture(autouse=True)
-def one_thread_a_frame():
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    yield
-    cv2.setNumThreads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread_a_frame")
 
 
 def moving(width, height, count=4, step=(3, -2)):

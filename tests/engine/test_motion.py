@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Motion of drawn clips whose camera and actor are known: found without drift, not fooled by what repeats or stands still."""
 
-import cv2
 import numpy as np
 import pytest
 from tests.engine.motion_clips import CLIPS, draw, motion_error
@@ -20,12 +19,7 @@ SEEN_BY_THE_BENCHMARK = ("windows there and back", "windows whip", "windows roll
 MOVING = [kind for kind in CLIPS if "static" not in kind and kind not in SEEN_BY_THE_BENCHMARK]
 
 
-@pytest.fixture(autouse=True)
-def one_thread_a_frame():
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    yield
-    cv2.setNumThreads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread_a_frame")
 
 
 def found(clip, **options):

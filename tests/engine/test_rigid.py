@@ -3,7 +3,6 @@
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 from tests.engine.rigid_clips import RIGID, draw_rigid, sprite_error
@@ -13,12 +12,7 @@ from toondecompose_blender.engine.motion import rigid_motion
 from toondecompose_blender.engine.report import Silent
 
 
-@pytest.fixture(autouse=True)
-def one_thread_a_frame():
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    yield
-    cv2.setNumThreads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread_a_frame")
 
 
 def drawn(kind, **options):

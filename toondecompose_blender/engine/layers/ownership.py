@@ -28,8 +28,8 @@ BORDER_TOUCH = 8                # border px a frame from which a piece is backdr
 
 @dataclass(frozen=True)
 class Graph:
-    """Pairs of pieces that share edgels: `first`, `second` int32 (P,) (equal: edgels inside a piece), `length` (P,) their
-    weight, `pair_of` (edgels,) each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece."""
+    """Pairs of pieces that share edgels or a faint border: `first`, `second` int32 (P,) (equal: edgels inside a piece), `length`
+    (P,) their weighted length, `pair_of` (edgels,) each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece."""
     first: np.ndarray
     second: np.ndarray
     length: np.ndarray
@@ -82,7 +82,7 @@ class Energy:
 
 
 def build_graph(voxels: Supervoxels, edgels: Edgels) -> Graph:
-    """The pairs of pieces between or inside which there are edgels."""
+    """The pairs of pieces between or inside which there are edgels, or that a faint border parts."""
     faint, faint_length = _faint_borders(voxels)
     low, high = edgels.pieces.min(1).astype(np.int64), edgels.pieces.max(1)
     keys, pair_of = np.unique(np.concatenate([low * voxels.count + high, faint]), return_inverse=True)

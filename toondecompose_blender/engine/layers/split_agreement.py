@@ -82,7 +82,7 @@ def _compare(sharp, own_low, own_high, low, high, homography, seen, same, alike)
                 there = max(there, np.int32(low[v, u, c]) - value, value - np.int32(high[v, u, c]))
                 here = max(here, np.int32(own_low[v, u, c]) - value, value - np.int32(own_high[v, u, c]))
             if there <= ALIKE and here <= ALIKE and max(abs(u - x), abs(v - y)) > 1:
-                alike[y, x] += 1    # the frame resembles itself under this shift: that it resembles the other says nothing
+                alike[y, x] += 1    # the frame resembles itself under this shift: that it resembles the other says little
                 continue
             seen[y, x] += 1
             if there <= ALIKE:
