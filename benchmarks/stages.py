@@ -1,51 +1,85 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the time of one decomposition goes: seconds of every stage, wall clock and processor, and the peak of memory.
-It watches a real engine process through its protocol."""
+"""Where the time and the memory of a decomposition go, stage by stage: the published test clip, the demo, long clips, many sprites.
+It lays tables of what was watched; it starts no engine itself."""
 
 from __future__ import annotations
 
-import os
-import resource
-import subprocess
-import sys
-import tempfile
-import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from toondecompose_blender.protocol import Done, Failed, Progress, decode
+from .cases import Case, Measured, demo_case, drawn_case, measured, warm_up
+from .tables import keep_beside, table
+from .watch import StageUse
 
-from .machine import keep
+__all__ = ["QUICK", "measure", "measure_clip", "standard_cases", "tables_of"]
 
-__all__ = ["measure"]
+LONG, LONGEST = drawn_case("240 frames", size=(640, 360), frames=240), drawn_case("1000 frames", size=(320, 180), frames=1000)
+QUICK = drawn_case("quick", size=(128, 96), frames=12)
 
 
-def measure(clip: Path, *, sprites: str, lines: int | None) -> None:
-    """Decompose `clip` once from nothing and print a line a stage; keep them as benchmarks/results/stages_<clip>_<lines>.json."""
-    with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", "toondecompose_blender.engine", "decompose", str(clip), "--sprites", sprites,
-                   "--out", out, "--json"]
-        command += ["--size", str(lines)] if lines else []
-        started = time.perf_counter()
-        marks: list[tuple[str, float]] = []
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8") as child:
-            for line in child.stdout:
-                message = decode(line)
-                if isinstance(message, Progress) and (not marks or marks[-1][0] != message.stage):
-                    marks.append((message.stage, time.perf_counter() - started))
-                if isinstance(message, Failed):
-                    raise SystemExit(f"{message.code}: {message.message} {message.remedy}")
-                if isinstance(message, Done):
-                    marks.append(("end", time.perf_counter() - started))
-            child.stdin.close()
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = {"Start": round(marks[0][1], 2)}
-    seconds |= {name: round(after - before, 2) for (name, before), (_, after) in zip(marks, marks[1:], strict=False)}
-    total, busy = marks[-1][1], usage.ru_utime + usage.ru_stime
-    figures = {"clip": clip.name if clip.name != "frames" else clip.parent.name, "sprites": sprites, "lines": lines,
-               "stage_seconds": seconds,
-               "wall_seconds": round(total, 1), "cpu_seconds": round(busy, 1), "peak_memory_gb": round(usage.ru_maxrss / 2**20, 2),
-               "cores_used": round(busy / total, 2), "cores": len(os.sched_getaffinity(0))}
-    for name, value in seconds.items():
-        print(f"{name:<12} {value:8.2f} s")
-    print(f"{'whole':<12} {total:8.2f} s wall, {busy:.1f} s of processor, {figures['peak_memory_gb']} GB at the peak")
-    keep(f"stages_{figures['clip']}_{lines or 'standard'}", figures)
+def standard_cases(clips: Path) -> tuple[Case, ...]:
+    """The cases of the table; violet only where it is among `clips`."""
+    violet = clips / "violet"
+    there = (Case("violet 360", lines=360, source=violet), Case("violet 720", lines=720, source=violet)) if violet.exists() else ()
+    many = tuple(drawn_case(f"K = {sprites}", size=(640, 360), frames=60, sprites=sprites) for sprites in (2, 4, 6))
+    return (*there, demo_case(), LONG, LONGEST, *many)
+
+
+def measure(clips: Path, *, only: list[str], quick: bool = False) -> None:
+    """Print the tables; keep each case as soon as it is measured in benchmarks/results/stages.json (not the quick one)."""
+    cases = (QUICK,) if quick else [case for case in standard_cases(clips) if not only or case.name in only]
+    if not quick and not (clips / "violet").exists():
+        print(f"violet is left out: it is not in {clips}.")
+    if not quick:
+        warm_up()
+    done = []
+    for case in cases:
+        done.append(measured(case))
+        if not quick:
+            keep_beside("stages", {case.name: done[-1].record()})
+            print(f"{case.name}: {done[-1].run.seconds:.1f} s", flush=True)
+    print(tables_of(done))
+
+
+def measure_clip(clip: Path, *, sprites: int, lines: int | None) -> None:
+    """The same tables for one clip of the reader's own; they are not kept."""
+    warm_up()
+    print(tables_of([measured(Case(clip.name, sprites, lines, clip))]))
+
+
+def tables_of(done: Iterable[Measured]) -> str:
+    """Seconds, use of the cores and peak memory: a row a case, a column a stage."""
+    done = list(done)
+    names = list(dict.fromkeys(stage.name for one in done for stage in one.run.stages))
+    count = done[0].run.cores
+
+    def rows(cell: Callable[[StageUse], str], whole: Callable[[Measured], list[str]]) -> list[list[str]]:
+        return [[_label(one), *(_cell(one, name, cell) for name in names), *whole(one)] for one in done]
+
+    return "\n".join((
+        table("Seconds of each stage", ["clip", *names, "whole", "s a frame"],
+              rows(lambda stage: f"{stage.seconds:.1f}", lambda one: [f"{one.run.seconds:.1f}", f"{one.run.seconds / one.frames:.2f}"])),
+        table(f"Use of {count} cores, %; in brackets of what other programs left of them (load: the machine's before the start)",
+              ["clip", *names, "whole", "load"],
+              rows(lambda stage: _use(stage.busy, stage.others, stage.seconds, count),
+                   lambda one: [_use(one.run.busy, sum(stage.others for stage in one.run.stages), one.run.seconds, count),
+                                f"{one.run.load:.1f}"])),
+        table("Peak of resident memory, GB (whole: in brackets without pages of files, which the system can take back)",
+              ["clip", *names, "whole"],
+              rows(lambda stage: f"{stage.peak_gb:.2f}", lambda one: [f"{one.run.peak_gb:.2f} ({one.run.own_gb:.2f})"]))))
+
+
+def _label(one: Measured) -> str:
+    return f"{one.case.name}: {one.frames} of {one.width}x{one.height}, K = {one.case.sprites}"
+
+
+def _cell(one: Measured, name: str, cell: Callable[[StageUse], str]) -> str:
+    return next((cell(stage) for stage in one.run.stages if stage.name == name), "-")
+
+
+def _use(busy: float, others: float, seconds: float, count: int) -> str:
+    """Per cent of all cores, and of what was left of them; nothing for a stage too short for the system's clock."""
+    if seconds < 0.1:
+        return "-"
+    left = max(busy, seconds * count - others)
+    return f"{100 * busy / (seconds * count):.0f} ({100 * busy / left:.0f})"

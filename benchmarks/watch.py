@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What one decomposition takes, stage by stage: seconds, time of the processor, memory, and what else ran on the machine meanwhile.
+It starts a real engine, listens to its protocol and reads the system's account of it (Linux); it prints nothing."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from toondecompose_blender.protocol import Done, Failed, Progress, decode
+
+__all__ = ["Run", "StageUse", "cores", "watch"]
+
+INTERVAL = 0.05             # s between looks at the memory that is the engine's own
+TICK = os.sysconf("SC_CLK_TCK")
+FORGET_PEAK = "5"           # written to clear_refs: the kernel's peak starts anew (man 5 proc)
+
+
+@dataclass(frozen=True)
+class StageUse:
+    """`busy` s of the processor, `others` s that other programs had; `peak_gb` resident, `own_gb` of it not pages of files."""
+    name: str
+    seconds: float
+    busy: float
+    others: float
+    peak_gb: float
+    own_gb: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One decomposition from nothing; `load` is the machine's mean over a minute before it."""
+    clip: str
+    sprites: str
+    lines: int | None
+    when: str
+    load: float
+    cores: int
+    stages: tuple[StageUse, ...]
+
+    @property
+    def seconds(self) -> float:
+        return sum(stage.seconds for stage in self.stages)
+
+    @property
+    def busy(self) -> float:
+        return sum(stage.busy for stage in self.stages)
+
+    @property
+    def peak_gb(self) -> float:
+        return max(stage.peak_gb for stage in self.stages)
+
+    @property
+    def own_gb(self) -> float:
+        return max(stage.own_gb for stage in self.stages)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def watch(clip: Path, *, name: str, sprites: str, lines: int | None = None, device: str = "auto", keep: Path | None = None) -> Run:
+    """Decompose `clip` by the engine's command, as an artist would; `keep` is the result's folder, else it is thrown away.
+
+    Raises `SystemExit` with the engine's words if it fails.
+    """
+    load, when = os.getloadavg()[0], datetime.now().isoformat(timespec="seconds")
+    with tempfile.TemporaryDirectory() as temporary:
+        words = ["decompose", str(clip), "--sprites", sprites, "--device", device, "--out", str(keep or temporary), "--json"]
+        words += ["--size", str(lines)] if lines else []
+        with subprocess.Popen([sys.executable, "-m", "toondecompose_blender.engine", *words], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True, encoding="utf-8") as child:
+            stages = _follow(child)
+    if child.returncode:
+        raise SystemExit(f"The engine ended with {child.returncode} after {', '.join(stage.name for stage in stages)}.")
+    return Run(name, sprites, lines, when, round(load, 2), cores(), tuple(stages))
+
+
+def _follow(child: subprocess.Popen) -> list[StageUse]:
+    account, stages, stage = _Account(child.pid), [], "Start"
+    account.start()
+    for line in child.stdout:
+        message = decode(line)
+        if isinstance(message, Failed):
+            raise SystemExit(f"{message.code}: {message.message} {message.remedy}")
+        if isinstance(message, Done) or isinstance(message, Progress) and message.stage != stage:
+            stages.append(account.close(stage))
+            stage = getattr(message, "stage", "End")
+    child.stdin.close()
+    account.over.set()
+    return stages
+
+
+class _Account(threading.Thread):
+    """Reads what the system says of a process; `close` ends a stage and begins the next."""
+
+    def __init__(self, pid: int):
+        super().__init__(daemon=True)
+        self.folder, self.over, self.own_kb = Path(f"/proc/{pid}"), threading.Event(), 0
+        self.before = (time.perf_counter(), self._busy(), _busy_machine())
+
+    def run(self) -> None:
+        while not self.over.wait(INTERVAL):
+            self.own_kb = max(self.own_kb, self._status("RssAnon"))
+
+    def close(self, name: str) -> StageUse:
+        now = (time.perf_counter(), self._busy(), _busy_machine())
+        seconds, busy, machine = (b - a for a, b in zip(self.before, now))
+        peak, own = self._status("VmHWM"), max(self.own_kb, self._status("RssAnon"))
+        with suppress(OSError):
+            (self.folder / "clear_refs").write_text(FORGET_PEAK)
+        self.before, self.own_kb = now, 0
+        return StageUse(name, round(seconds, 2), round(busy, 2), round(max(0.0, machine - busy), 2), round(peak / 2**20, 3),
+                        round(own / 2**20, 3))
+
+    def _busy(self) -> float:
+        with suppress(OSError):
+            fields = (self.folder / "stat").read_text().rpartition(")")[2].split()
+            return (int(fields[11]) + int(fields[12])) / TICK       # utime and stime, fields 14 and 15 of all
+        return 0.0
+
+    def _status(self, row: str) -> int:
+        """kB; a process that has ended has none."""
+        with suppress(OSError, StopIteration):
+            lines = (self.folder / "status").read_text().splitlines()
+            return int(next(line for line in lines if line.startswith(row + ":")).split()[1])
+        return 0
+
+
+def _busy_machine() -> float:
+    """Seconds that all cores together were at work (or taken away by a host) since the machine started."""
+    user, nice, system, _, _, irq, softirq, steal = (int(value) for value in Path("/proc/stat").read_text().split(None, 9)[1:9])
+    return (user + nice + system + irq + softirq + steal) / TICK
