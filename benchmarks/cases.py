@@ -9,18 +9,22 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cv2
+
 from toondecompose_blender.engine.clip import open_clip
 from toondecompose_blender.engine.demo import compose_scene
+from toondecompose_blender.engine.pictures import write_picture
 
 from .drawn_clips import crowd, write_frames
 from .watch import Run, watch
 
-__all__ = ["Case", "Measured", "demo_case", "drawn_case", "measured", "warm_up"]
+__all__ = ["Case", "Measured", "demo_case", "drawn_case", "measured", "violet_case", "warm_up"]
 
 
 @dataclass(frozen=True)
 class Case:
-    """A clip to decompose: the folder or movie `source`, or, without one, a drawn clip of `size` (width, height), `frames`, `sprites`."""
+    """A clip to decompose: the folder or movie `source`, its frames made smaller to `height` lines if that is given, or, without a
+    source, a drawn clip of `size` (width, height), `frames` and `sprites`; `lines` is the engine's --size."""
     name: str
     sprites: int = 2
     lines: int | None = None
@@ -28,11 +32,12 @@ class Case:
     size: tuple[int, int] = (640, 360)
     frames: int = 60
     demo: bool = False
+    height: int | None = None
 
     def write(self, folder: Path) -> Path:
         """Where the clip's frames are: its source, or drawn now into `folder`."""
         if self.source is not None:
-            return self.source
+            return self.source if self.height is None else _shrunk(self.source, self.height, folder / "frames")
         draw = compose_scene if self.demo else crowd
         return write_frames(draw(width=self.size[0], height=self.size[1], frames=self.frames, sprites=self.sprites), folder / "frames")
 
@@ -53,6 +58,13 @@ class Measured:
         return run | sums | {"width": self.width, "height": self.height, "frames": self.frames}
 
 
+def violet_case(clips: Path, *, height: int = 720, lines: int | None = None) -> Case | None:
+    """The published test clip, 1280x720 or smaller, analyzed at the standard preset's lines or at others; None if it is not there."""
+    source = clips / "violet"
+    fine = f", analyzed at {lines}" if lines else ""
+    return Case(f"violet {height}{fine}", 2, lines, source, height=None if height == 720 else height) if source.exists() else None
+
+
 def demo_case() -> Case:
     """The demo clip as `demo-clip` draws it."""
     return Case("demo", demo=True)
@@ -61,6 +73,15 @@ def demo_case() -> Case:
 def drawn_case(name: str, *, size: tuple[int, int], frames: int, sprites: int = 2, lines: int | None = None) -> Case:
     """A crowd of `sprites` - 1 in front of the town."""
     return Case(name, sprites, lines, None, size, frames)
+
+
+def _shrunk(source: Path, height: int, folder: Path) -> Path:
+    reader = open_clip(source)
+    folder.mkdir()
+    size = round(reader.width * height / reader.height), height
+    for t, frame in enumerate(reader, 1):
+        write_picture(folder / f"{t:04d}.png", cv2.resize(frame, size, interpolation=cv2.INTER_AREA))
+    return folder
 
 
 @functools.cache

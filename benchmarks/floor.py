@@ -19,7 +19,7 @@ from toondecompose_blender.engine.movie import MovieWriter
 from toondecompose_blender.engine.parallel import map_ordered
 from toondecompose_blender.engine.pictures import write_picture
 
-from .cases import Case, demo_case, measured
+from .cases import Case, demo_case, measured, violet_case
 from .stages import LONG, QUICK
 from .tables import keep_beside, kept, table
 
@@ -44,8 +44,7 @@ class Floor:
 
 def measure(clips: Path, *, quick: bool = False) -> None:
     """Print a row a clip; keep them in benchmarks/results/floor.json (not the quick one)."""
-    violet = Case("violet 360", lines=360, source=clips / "violet")
-    cases = (QUICK,) if quick else (*((violet,) if violet.source.exists() else ()), demo_case(), LONG)
+    cases = (QUICK,) if quick else filter(None, (violet_case(clips, height=360), violet_case(clips), demo_case(), LONG))
     rows = []
     for case in cases:
         with tempfile.TemporaryDirectory() as folder:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from .cases import Case, measured
+from .cases import measured, violet_case
 from .published_loops import HEIGHT, SAMPLES, Loop, Shape, loops
 from .tables import keep_beside, kept, table
 from .watch import cores
@@ -49,7 +49,7 @@ def _table(rows: list[tuple[str, float, int]], total: float, engine: float | Non
     lines = [[name, f"{1000 * seconds:.1f}", str(steps), f"{seconds * steps / 3600:.2f}"] for name, seconds, steps in rows]
     lines.append(["in all", "", str(sum(steps for *_, steps in rows)), f"{total / 3600:.2f}"])
     if engine:
-        lines += [["Toon Decompose, whole, violet 360", "", "", f"{engine / 3600:.4f}"], ["times as long", "", "", f"{total / engine:.0f}"]]
+        lines += [["Toon Decompose, the whole of it, at 720 lines", "", "", f"{engine / 3600:.4f}"], ["times as long", "", "", f"{total / engine:.0f}"]]
     left_out = "" if raft else ", RAFT left out: torchvision is not here"
     return table(f"The published system's loops, {where.type}: {STEPS} steps of each timed and multiplied (no pictures, no files"
                  f"{left_out}; load {load:.1f})", ["loop", "ms a step", "steps", "hours"], lines)
@@ -87,8 +87,8 @@ def _raft_seconds(shape: Shape, device: torch.device) -> float | None:
 
 def _engine_seconds(clips: Path) -> float | None:
     """Of a run kept on this machine, else of one made now; None where the clip is not there."""
-    record = kept("stages").get("violet 360")
-    if record:
-        return record["seconds"]
-    violet = clips / "violet"
-    return measured(Case("violet 360", lines=360, source=violet)).run.seconds if violet.exists() else None
+    case = violet_case(clips)
+    if case is None:
+        return None
+    record = kept("stages").get(case.name)
+    return record["seconds"] if record else round(measured(case).run.seconds, 2)

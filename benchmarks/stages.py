@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from .cases import Case, Measured, demo_case, drawn_case, measured, warm_up
+from .cases import Case, Measured, demo_case, drawn_case, measured, violet_case, warm_up
 from .tables import keep_beside, table
 from .watch import StageUse
 
@@ -19,10 +19,9 @@ QUICK = drawn_case("quick", size=(128, 96), frames=12)
 
 def standard_cases(clips: Path) -> tuple[Case, ...]:
     """The cases of the table; violet only where it is among `clips`."""
-    violet = clips / "violet"
-    there = (Case("violet 360", lines=360, source=violet), Case("violet 720", lines=720, source=violet)) if violet.exists() else ()
+    violet = violet_case(clips, height=360), violet_case(clips), violet_case(clips, lines=720)
     many = tuple(drawn_case(f"K = {sprites}", size=(640, 360), frames=60, sprites=sprites) for sprites in (2, 4, 6))
-    return (*there, demo_case(), LONG, LONGEST, *many)
+    return (*filter(None, violet), demo_case(), LONG, LONGEST, *many)
 
 
 def measure(clips: Path, *, only: list[str], quick: bool = False) -> None:

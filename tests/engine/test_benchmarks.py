@@ -84,7 +84,7 @@ def test_the_picture_is_drawn_from_figures_that_were_kept(tmp_path):
     case = {"stages": [stage], "seconds": 2.0, "peak_gb": 0.5, "width": 64, "height": 48, "frames": 10}
     series = {"fixed": "K = 2", "points": [case | {"amount": amount} for amount in (10, 20, 40)]}
     machine = {"cores": 2, "memory_gb": 8.0, "date": "2026-01-01"}
-    kept = {"stages": {"figures": {"violet 360": case}, "machine": machine},
+    kept = {"stages": {"figures": {"violet 720": case}, "machine": machine},
             "scaling": {"figures": {name: series for name in ("frames", "pixels", "sprites")}}}
     plot.draw(json.loads(json.dumps(kept)), tmp_path / "speed.png")
     assert (tmp_path / "speed.png").stat().st_size > 10_000
