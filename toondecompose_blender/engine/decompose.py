@@ -19,7 +19,7 @@ from .first_look import show_first_look
 from .flow import Flow, compute_flow
 from .geometry import corners, project
 from .layers.hints import read_hints, spread
-from .layers.find import find_layers, plate_weights
+from .layers.find import find_layers, plate_weight
 from .layers.plate import Canvas, canvas_of_plane
 from .layers.planes_backdrop import build_backdrop
 from .layers.shade import under
@@ -28,6 +28,8 @@ from .matting.sprites import Behind, Sighting, solve_drawings
 from .matting.triangulation import Matte
 from .motion import background_motion
 from .opacity import Presence, find_presence
+from .paged import Recalled, spilling
+from .parallel import map_ordered
 from .records import (load_backdrop, load_motion, load_planes, load_sheet, save_backdrop, save_motion, save_planes, save_sheet)
 from .report import Portion, Report, ticked
 from .result import DRAWING_FILE, INDEX_FILE, SpriteRecord, finished_result, publish, write_result
@@ -69,20 +71,24 @@ class _Job:
                                settings.residual)
 
     def run(self) -> Decomposition:
+        with spilling(self.store.passing()):
+            return self._run()
+
+    def _run(self) -> Decomposition:
         self.frames = self.store.run("frames", fingerprint(self.clip_key, self.size), self._frames)
         small = self.frames.load("small")
         self.veils = find_veils(small)  # a flash is a layer of its own: everything below sees the frames without it
         self.small = lift(small, self.veils)
-        self.full = LiftedFrames(self.frames.load("full", on_disk=True), self.veils)
+        self.full = LiftedFrames(self.frames.load("full"), self.veils)
         self.seeds = self._seeds()  # now: wrong hints are to be told before minutes of work, not after
         flow = self.store.run("flow", fingerprint(self.frames.key, self.settings.flow, self.device), self._flow)
-        self.flow = Flow(flow.load("forward", on_disk=True), flow.load("backward", on_disk=True))
+        self.flow = Flow(flow.load("forward"), flow.load("backward"))
         motion = self.store.run("motion", fingerprint(flow.key, self.settings.seed), self._motion)
         self.camera = load_motion(motion)
         layers = self.store.run("layers", fingerprint(motion.key, self.settings.sprites, self.hints_key), self._layers)
         self.camera, self.alphas, self.shade = load_motion(layers), layers.load("alphas"), layers.load("shade")
         self.planes, self.small_backdrop = load_planes(layers), load_backdrop(layers)
-        show_first_look(self.out, STAGES_FOLDER, np.asarray(self.small), self.alphas, self.report)
+        show_first_look(self.out, STAGES_FOLDER, self.small, self.alphas, self.report)
         exposure = self.store.run("exposure", fingerprint(layers.key), self._exposure)
         self.sheets = [load_sheet(exposure, k) for k in range(len(self.alphas))]
         plate = self.store.run("plate", fingerprint(layers.key), self._plate)
@@ -95,13 +101,11 @@ class _Job:
         count, width, height = self.reader.count, self.reader.width, self.reader.height
         self.report.stage("Frames", count)
         full = stage.empty("full", (count, height, width, 3), np.uint8)
-        small = np.empty((count, self.size[1], self.size[0], 3), np.uint8)
-        for t, frame in enumerate(self.reader):
+        small = stage.empty("small", (count, self.size[1], self.size[0], 3), np.uint8)
+        for t, frame in enumerate(map_ordered(self.reader.read, range(count))):
             full[t] = frame
             small[t] = frame if frame.shape[1::-1] == self.size else cv2.resize(frame, self.size, interpolation=cv2.INTER_AREA)
             self.report.step()
-        full.flush()
-        stage.save(small=small)
         for warning in self.reader.warnings:
             self.report.warn(warning.code, warning.message, warning.remedy)
 
@@ -148,10 +152,14 @@ class _Job:
     def _plate(self, stage: Stage) -> None:
         self.report.stage("Plate", 1)
         size = self.full.shape[2:0:-1]
-        covered = self.alphas.max(0, initial=0).astype(np.float32) / 255
-        weights = plate_weights(covered, static=self.camera.static)
-        save_backdrop(stage, build_backdrop(lambda t: np.asarray(self.full[t]), lambda t: _enlarged(weights[t], size),
-                                            self.camera.homographies, self.planes, size=size, found_at=self.size))
+        every = self._front(-1)
+
+        def weight(t: int) -> np.ndarray:
+            return plate_weight(every[t].astype(np.float32) / 255, static=self.camera.static)
+
+        weights = Recalled(weight, len(self.small), size=self.size[0] * self.size[1])
+        save_backdrop(stage, build_backdrop(self.full.__getitem__, lambda t: _enlarged(weights[t], size), self.camera.homographies,
+                                            self.planes, size=size, found_at=self.size))
 
     def _drawings(self, stage: Stage) -> None:
         self.report.stage("Drawings", 1 + sum(len(sheet.references) for sheet in self.sheets))
@@ -165,7 +173,7 @@ class _Job:
             presence = self._presence(k, sheet)
             sheet = presence.sheet
             canvas = self._sprite_canvas(k, sheet)
-            sighting = Sighting(lambda t: np.asarray(self.full[t]), self.alphas[k].__getitem__, self._front(k).__getitem__, look, behind)
+            sighting = Sighting(self.full.__getitem__, self.alphas[k].__getitem__, self._front(k).__getitem__, look, behind)
             solid = np.where(presence.solid, sheet.exposure, 0)
             mattes = list(ticked(solve_drawings(sighting, canvas, solid), self.report))
             behind += (Behind(canvas, sheet.exposure, [matte.rgba for matte in mattes]),)
@@ -212,9 +220,9 @@ class _Job:
         height, width = self.full.shape[1:3]
         return canvas_of(sheet, self.alphas[k], width=width, height=height, camera=self.camera.homographies)
 
-    def _front(self, k: int) -> np.ndarray:
-        """The union of the masks before sprite k, uint8 (T, h, w)."""
-        return self.alphas[k + 1:].max(0, initial=0)
+    def _front(self, k: int) -> Recalled[np.ndarray]:
+        """The union of the masks before sprite k (-1: before the background), T times uint8 (h, w)."""
+        return Recalled(lambda t: self.alphas[k + 1:, t].max(0, initial=0), len(self.small), size=self.size[0] * self.size[1])
 
     def _result(self, stage: Stage, drawings: Stage) -> None:
         self.report.stage("Result", 2 * self.reader.count)

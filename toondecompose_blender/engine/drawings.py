@@ -4,7 +4,7 @@ and the canvas on which its drawings lie. It asks `likeness` about pairs of fram
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from .layers.plate import Canvas
 from .likeness import HOLD, REPEAT, Likeness, Limits, compare, correlate, turned
 from .motion import rigid_motion
 from .motion.models import stretch
+from .paged import Keeper
 from .parallel import map_ordered
 from .report import Report
 from .views import View, ground_of, view_of
@@ -65,7 +66,7 @@ class _Group:
         return replace(self, poses=self.poses | {t: normalized(own @ pose) for t, own in other.poses.items()})
 
 
-def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, front: np.ndarray | None = None,
+def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, front: Sequence[np.ndarray] | None = None,
                    behind: Callable[[int], np.ndarray] | None = None, camera: np.ndarray | None = None) -> ExposureSheet:
     """The sheet of one sprite from frames, uint8 (T, h, w, 3) RGB, and its alphas (T, h, w), uint8 0..255 or float 0..1.
 
@@ -81,7 +82,9 @@ def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, fr
         return view_of(t, frames[t], alphas[t] * scale, ground, front=None if front is None else front[t] * scale,
                        behind=None if behind is None else behind(t), camera=None if camera is None else camera[t])
 
-    views = list(_polled(map_ordered(look, range(len(frames))), report))
+    keeper = Keeper()
+    seen = _polled(map_ordered(look, range(len(frames))), report)
+    views = [None if view is None else view.kept(keeper) for view in seen]
     links = list(_polled(map_ordered(lambda t: _alike(views[t], views[t + 1], ground, HOLD), range(len(frames) - 1)), report))
     runs = _runs(views, links)
     holds = [hold for found in _polled(map_ordered(lambda run: _holds(views, run, links), runs), report) for hold in found]

@@ -4,6 +4,7 @@ It reads the sheet and the masks of one sprite and solves no mattes of its own; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +16,7 @@ from .geometry import normalized, translation
 from .layers.plate import Canvas, Look
 from .matting.sprites import Sighting, solve_drawings
 from .matting.triangulation import Matte
+from .parallel import map_ordered
 from .report import Report
 
 __all__ = ["Presence", "find_presence"]
@@ -61,7 +63,7 @@ class _Fit:
     through: float  # share of the background's own contrast that is seen inside of the sprite; NaN where it has none
 
 
-def find_presence(frames: np.ndarray, masks: np.ndarray, front: np.ndarray, sheet: ExposureSheet, *, look: Look,
+def find_presence(frames: np.ndarray, masks: np.ndarray, front: Sequence[np.ndarray], sheet: ExposureSheet, *, look: Look,
                   camera: np.ndarray, report: Report) -> Presence:
     """How far a sprite is there, from frames uint8 (T, h, w, 3), its soft masks and those before it, uint8 (T, h, w).
 
@@ -70,9 +72,10 @@ def find_presence(frames: np.ndarray, masks: np.ndarray, front: np.ndarray, shee
     """
     nothing = Presence(sheet, np.ones(len(frames)), np.ones(len(frames), bool))
     contrast = np.zeros(len(frames))
-    for t in np.flatnonzero(sheet.exposure):
+    shown = np.flatnonzero(sheet.exposure).tolist()
+    for t, own in zip(shown, map_ordered(lambda t: _contrast(frames[t], masks[t], front[t], look(t)), shown), strict=True):
         report.step(0)
-        contrast[t] = _contrast(frames[t], masks[t], front[t], look(int(t)))
+        contrast[t] = own
     height, width = frames.shape[1:3]
     fits: dict[int, _Fit] = {}
     for start, tail in _tails(contrast):
@@ -147,7 +150,7 @@ class _Layer:
 class _Walker:
     """Follows a fading sprite from frame to frame: which drawing, where, and how faint."""
 
-    def __init__(self, frames: np.ndarray, front: np.ndarray, look: Look, canvas: Canvas, layers: dict[int, _Layer]):
+    def __init__(self, frames: np.ndarray, front: Sequence[np.ndarray], look: Look, canvas: Canvas, layers: dict[int, _Layer]):
         self.frames, self.front, self.canvas, self.layers = frames, front, canvas, layers
         self.look = lru_cache(1)(look)  # many fits look at one frame
         self.scale = min(frames.shape[1:3]) / 360

@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from collections import deque
 from typing import TypeVar
 
+from .paged import paged, trim
+
 __all__ = ["map_ordered", "worker_count"]
 
 Item, Value = TypeVar("Item"), TypeVar("Value")
@@ -27,7 +29,7 @@ def map_ordered(function: Callable[[Item], Value], items: Iterable[Item], *, ahe
     """`function` of every item, in order, with at most `ahead` results per thread waiting (so memory stays bounded)."""
     workers = worker_count()
     if workers == 1:
-        yield from map(function, items)
+        yield from paged(map(function, items))
         return
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future] = deque()
@@ -36,8 +38,10 @@ def map_ordered(function: Callable[[Item], Value], items: Iterable[Item], *, ahe
                 waiting.append(pool.submit(function, item))
                 if len(waiting) > workers * ahead:
                     yield waiting.popleft().result()
+                    trim()
             while waiting:
                 yield waiting.popleft().result()
+                trim()
         finally:
             for future in waiting:
                 future.cancel()

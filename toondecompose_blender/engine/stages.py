@@ -15,7 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from ..protocol import ENGINE_VERSION, EngineError
+from . import paged
 from .report import Report, Silent
+
+PIECE = 1 << 24             # elements that are copied at once
+
 
 __all__ = ["StageStore", "Stage", "fingerprint", "told"]
 
@@ -33,14 +37,22 @@ class Stage:
 
     def save(self, **arrays: np.ndarray) -> None:
         for name, array in arrays.items():
-            np.save(self.folder / f"{name}.npy", np.ascontiguousarray(array))
+            array = np.ascontiguousarray(array)
+            if array.nbytes <= paged.IN_MEMORY:
+                np.save(self.folder / f"{name}.npy", array)
+                continue
+            target, source = self.empty(name, array.shape, array.dtype).reshape(-1), array.reshape(-1)
+            for begin in paged.paged(range(0, source.size, PIECE)):
+                target[begin:begin + PIECE] = source[begin:begin + PIECE]
 
     def empty(self, name: str, shape: tuple[int, ...], dtype: type) -> np.ndarray:
         """An array on disk, to be filled in place (for what may not fit into memory)."""
-        return np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
+        return paged.empty_on_disk(self.folder / f"{name}.npy", shape, dtype)
 
-    def load(self, name: str, *, on_disk: bool = False) -> np.ndarray:
-        return np.load(self.folder / f"{name}.npy", mmap_mode="r" if on_disk else None)
+    def load(self, name: str) -> np.ndarray:
+        """An array that was saved, only to be read; a large one stays on disk."""
+        path = self.folder / f"{name}.npy"
+        return paged.open_on_disk(path) if path.stat().st_size > paged.IN_MEMORY else np.load(path)
 
     def save_record(self, name: str, record: dict) -> None:
         (self.folder / f"{name}.json").write_text(json.dumps(record, sort_keys=True), encoding="utf-8")
@@ -54,6 +66,12 @@ class StageStore:
 
     def __init__(self, folder: Path, report: Report | None = None):
         self.folder, self.report = folder, report or Silent()
+
+    def passing(self) -> Path:
+        """A folder for what no stage keeps; those that were left by engines which ended at once are gone."""
+        for old in self.folder.glob("passing.*.tmp"):
+            shutil.rmtree(old, ignore_errors=True)
+        return self.folder / f"passing.{secrets.token_hex(4)}.tmp"
 
     def run(self, name: str, inputs: str, work: Callable[[Stage], None]) -> Stage:
         """The finished stage `name` for the fingerprint `inputs`: found on disk, or made now by `work`.

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from .paged import paged, stacked
+from .parallel import map_ordered
+
 __all__ = ["Veil", "LiftedFrames", "find_veils", "lift"]
 
 QUANTILES = np.linspace(0.03, 0.97, 17)
@@ -56,7 +59,7 @@ class LiftedFrames:
 def lift(frames: np.ndarray, veils: tuple[Veil, ...]) -> np.ndarray:
     """All frames uint8 (T, H, W, 3) without their veils; the same array where there are none."""
     lifted = LiftedFrames(frames, veils)
-    return np.stack([lifted[t] for t in range(len(frames))]) if veils else frames
+    return stacked(map_ordered(lifted.__getitem__, range(len(frames))), len(frames)) if veils else frames
 
 
 def _lifted(frame: np.ndarray, amount: float, color: tuple[int, int, int]) -> np.ndarray:
@@ -69,13 +72,13 @@ def find_veils(frames: np.ndarray) -> tuple[Veil, ...]:
     """The veils over frames uint8 (T, h, w, 3): at most a white and a black one, usually none."""
     if len(frames) < FEWEST:
         return ()
-    quantiles = np.stack([np.quantile(frame.reshape(-1, 3)[::7], QUANTILES, axis=0) for frame in frames])
+    quantiles = np.stack(list(map_ordered(lambda frame: np.quantile(frame.reshape(-1, 3)[::7], QUANTILES, axis=0), frames)))
     contrast = (quantiles[:, -2] - quantiles[:, 1]).mean(1)
     clear_contrast = np.array([np.percentile(contrast[max(0, t - WINDOW):t + WINDOW + 1], CLEAR_SHARE) for t in range(len(frames))])
     suspects = contrast < SUSPECT * clear_contrast
     if not suspects.any() or (~suspects).sum() < FEWEST // 2:
         return ()
-    thumbnails = [cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float64) for frame in frames]
+    thumbnails = [cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float64) for frame in paged(frames)]
     amounts = np.zeros((2, len(frames)))
     for t in np.flatnonzero(suspects):
         shade, amount = _veil_of(quantiles, thumbnails, np.flatnonzero(~suspects), int(t))

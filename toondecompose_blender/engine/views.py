@@ -4,12 +4,13 @@ It prepares views; it compares none."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
 
 from .motion.alignment import gradients, salient_points
+from .paged import Keeper
 
 __all__ = ["SAME", "View", "difference", "ground_of", "placed", "view_of"]
 
@@ -52,6 +53,11 @@ class View:
     def whole(self, part: np.ndarray) -> np.ndarray:
         """A part of the crop in its place in the frame, uint8 (h, w)."""
         return placed(part, self.origin, self.picture.shape[1::-1])
+
+    def kept(self, keeper: Keeper) -> View:
+        """The same with its crops where the keeper keeps them."""
+        crops = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("picture", "camera")}
+        return replace(self, **{name: keeper.keep(crop) for name, crop in crops.items() if isinstance(crop, np.ndarray)})
 
     @property
     def clearness(self) -> tuple[bool, float, int]:

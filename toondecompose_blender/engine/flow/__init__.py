@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from ...protocol import ClipError, SettingsError
+from ..paged import new
 from ..parallel import map_ordered
 from ..report import Report, ticked
 from .dis import DenseInverseSearch
@@ -50,8 +51,7 @@ def compute_flow(frames: np.ndarray, *, method: str = "dis", device: str = "cpu"
     if min(height, width) < 16:
         raise ClipError("clip.size", f"Frames of {width} x {height} px are too small to see motion in.", "Use a clip of 16 px or more.")
     between = METHODS[method](frames, device, weights)
-    forward = np.empty((count - 1, height, width, 2), np.float16)
-    backward = np.empty_like(forward)
+    forward, backward = (new((count - 1, height, width, 2), np.float16) for _ in range(2))
     report.stage("flow", count - 1)
 
     def pair(t: int) -> tuple[np.ndarray, np.ndarray]:

@@ -42,31 +42,34 @@ class Edgels:
 def find_edgels(voxels: Supervoxels, flow) -> Edgels:
     """The edgels of the sharpened clip, at most 6000 a frame on average."""
     frames = len(voxels.sharp)
-    places = np.concatenate(list(map_ordered(lambda t: _of_frame(voxels.sharp[t], t), range(frames))))
-    stride = len(places) // min(PER_FRAME * frames, IN_ALL) + 1
-    places = np.ascontiguousarray(places[::stride])
-    t, y, x, y2, x2, contrast = places.T
-    last = np.minimum(t, frames - 2)
-    target = np.stack([x, y], 1) + flow.forward[last, y, x].astype(np.float64)
-    trusted = np.zeros(len(places), bool)
-    begin = np.searchsorted(t, np.arange(frames + 1))
-    for frame in range(frames - 1):
-        span = slice(begin[frame], begin[frame + 1])
-        trusted[span] = flow.consistent(frame)[y[span], x[span]]
-    pieces = np.stack([voxels.labels[t, y, x], voxels.labels[t, y2, x2]], 1)
-    return Edgels(places, np.minimum(1, contrast / FULL_WEIGHT) * stride, target, trusted, begin, pieces)
+    found = list(map_ordered(_of_frame, voxels.sharp))
+    first = np.cumsum([0] + [len(places) for places in found])
+    stride = int(first[-1]) // min(PER_FRAME * frames, IN_ALL) + 1
+    thinned = [places[-start % stride::stride].astype(np.int32) for places, start in zip(found, first.tolist(), strict=False)]
+    begin = np.cumsum([0] + [len(places) for places in thinned])
+
+    def followed(t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        y, x, y2, x2 = thinned[t][:, :4].T
+        target = np.stack([x, y], 1) + flow.forward[min(t, frames - 2), y, x].astype(np.float64)
+        trusted = flow.consistent(t)[y, x] if t < frames - 1 else np.zeros(len(y), bool)
+        return target, trusted, np.stack([voxels.labels[t, y, x], voxels.labels[t, y2, x2]], 1)
+
+    target, trusted, pieces = (np.concatenate(column) for column in zip(*map_ordered(followed, range(frames)), strict=True))
+    places = np.column_stack([np.repeat(np.arange(frames, dtype=np.int32), np.diff(begin)), np.concatenate(thinned)])
+    return Edgels(places, np.minimum(1, places[:, 5] / FULL_WEIGHT) * stride, target, trusted, begin, pieces)
 
 
-def _of_frame(picture: np.ndarray, t: int) -> np.ndarray:
-    """Edgels of one frame, sharp and then soft ones, of right-hand neighbors and of lower ones."""
+def _of_frame(picture: np.ndarray) -> np.ndarray:
+    """Edgels of one frame (n, 5), uint16 because a long clip has many: y, x, y', x', contrast; sharp and then soft ones, of right-hand
+    neighbors and of lower ones."""
     picture = picture.astype(np.int16)
     found = []
     for reach in (1, SOFT):
         for dy, dx in ((0, reach), (reach, 0)):
             step = np.abs(picture[dy:, dx:] - picture[:len(picture) - dy, :picture.shape[1] - dx]).max(2)
             y, x = np.nonzero(step >= CONTRAST if reach == 1 else _soft(picture, step, dy > 0))
-            found.append(np.stack([np.full(len(y), t), y, x, y + dy, x + dx, step[y, x]], 1))
-    return np.concatenate(found).astype(np.int32)
+            found.append(np.stack([y, x, y + dy, x + dx, step[y, x]], 1).astype(np.uint16))
+    return np.concatenate(found)
 
 
 def _soft(picture: np.ndarray, step: np.ndarray, upright: bool) -> np.ndarray:

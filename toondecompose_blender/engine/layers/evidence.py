@@ -11,11 +11,13 @@ import numpy as np
 
 from ..geometry import displacement, relative, resized
 from ..matting.random_walker import edge_weights, random_walk
+from ..paged import paged, stacked
 from ..parallel import map_ordered
 from .hints import UNKNOWN
 from .plate import Look
 
-__all__ = ["interval", "Evidence", "motion_masks", "residual_evidence", "residual_masks", "background_weights"]
+__all__ = ["interval", "Evidence", "motion_masks", "residual_evidence", "residual_masks", "background_weight",
+           "background_weights"]
 
 SHIFTS = (5.0, 10.0, 20.0, 40.0)   # px of background motion at half size that make good comparisons; by trial on toon clips
 TOLERANCE = 12.0                   # gray levels; by trial on toon clips
@@ -55,10 +57,10 @@ def motion_masks(frames: np.ndarray, camera: np.ndarray) -> np.ndarray:
     neighbors along the camera's motion `camera` (T, 3, 3), plane -> frame.  Computed at half size."""
     height, width = frames.shape[1:3]
     size = (max(8, width // 2), max(8, height // 2))
-    halves = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+    halves = stacked((cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in paged(frames)), len(frames))
     half_camera = resized(camera, size[0] / width, size[1] / height)
     masks = map_ordered(lambda t: _motion_mask(halves, half_camera, t), range(len(frames)))
-    return np.stack([cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) for mask in masks])
+    return stacked((cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) for mask in masks), len(frames))
 
 
 def _motion_mask(frames: np.ndarray, camera: np.ndarray, t: int) -> np.ndarray:
@@ -146,10 +148,14 @@ def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_t
             confidence = np.where(told, np.float32(SEED_TRUST), confidence)
         return random_walk(value, confidence, *edge_weights(frames[t], shown))
 
-    return np.stack(list(map_ordered(mask, range(len(frames)))))
+    return stacked(map_ordered(mask, range(len(frames))), len(frames))
 
 
 def background_weights(foreground: np.ndarray) -> np.ndarray:
     """uint8 (T, h, w): how surely a pixel is background, 255 far from the soft `foreground` masks (T, h, w)."""
-    kernel = np.ones((5, 5), np.uint8)
-    return np.stack([(255 * np.clip(1 - 1.6 * cv2.dilate(mask, kernel), 0, 1) ** 2).astype(np.uint8) for mask in foreground])
+    return stacked(map_ordered(background_weight, foreground), len(foreground))
+
+
+def background_weight(foreground: np.ndarray) -> np.ndarray:
+    """The same of one frame, (h, w)."""
+    return (255 * np.clip(1 - 1.6 * cv2.dilate(foreground, np.ones((5, 5), np.uint8)), 0, 1) ** 2).astype(np.uint8)

@@ -14,16 +14,17 @@ from scipy.optimize import linear_sum_assignment
 from ..flow import Flow
 from ..matting.random_walker import edge_weights, random_walk
 from ..motion import Motion, refine_motion
+from ..paged import new, paged, stacked
 from ..parallel import map_ordered
 from ..report import Report
-from .evidence import background_weights, motion_masks, residual_masks
+from .evidence import background_weight, background_weights, motion_masks, residual_masks
 from .hints import UNKNOWN
 from .planes import cleared, find_planes
 from .planes_backdrop import Backdrop, FarPlane, build_backdrop
 from .shade import find_shade, under
 from .split import split_sprites
 
-__all__ = ["Layers", "find_layers", "plate_weights"]
+__all__ = ["Layers", "find_layers", "plate_weight"]
 
 ROUNDS = 3                 # of plates and masks: to find the planes, to clean their plates, to be believed
 DUST, DUST_SHARE = 1e-4, 0.004   # smallest part, of the frame's area and of the largest part's
@@ -52,38 +53,43 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
 
     `seeds` uint8 (T, h, w) are an artist's hints, if there are any: a sprite's number, or `UNKNOWN`.
     """
-    nothing = np.zeros(frames.shape[:3], np.float32)
     if sprites == 1 or len(frames) < 2:
-        backdrop = _backdrop(frames, camera, nothing, ())
-        return Layers(np.zeros((0, *nothing.shape), np.uint8), camera, (), backdrop, np.zeros(frames.shape[1:], np.float32))
+        nothing = np.zeros(frames.shape[1:3], np.float32)
+        backdrop = _backdrop(frames, camera, stacked((nothing for _ in frames), len(frames)), ())
+        return Layers(np.zeros((0, *frames.shape[:3]), np.uint8), camera, (), backdrop, np.zeros(frames.shape[1:], np.float32))
     labels = None
     if sprites != 2 or camera.static:
         split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, report=report)
         labels = split.labels if seeds is None else _with_seeds(split.labels, seeds)
-        prior = (labels > 0).astype(np.float32)
+        prior = stacked((frame > 0 for frame in paged(labels)), len(labels), np.float32)
     else:
         prior = motion_masks(frames, camera.homographies)
         if seeds is not None:
-            prior = np.where(seeds == UNKNOWN, prior, (seeds > 0).astype(np.float32))
+            both = paged(zip(seeds, prior, strict=True))
+            hinted = (np.where(seed == UNKNOWN, mask, (seed > 0).astype(np.float32)) for seed, mask in both)
+            prior = stacked(hinted, len(prior))
     camera = refine_motion(frames, camera, weights=background_weights(prior), report=report)
     trust = 0.0 if labels is None else STILL_LABEL_TRUST if camera.static else MOVING_LABEL_TRUST
     # More than two sprites may be planes themselves: then the background keeps to one.
     foreground, planes, backdrop, shade = _foreground(frames, camera, prior, trust, sprites == 2, seeds, report)
-    alphas = _to_bytes(foreground)[None] if labels is None or labels.max() < 2 else _shared_out(frames, foreground, labels)
+    alone = labels is None or labels.max() < 2
+    alphas = stacked(map_ordered(_to_bytes, foreground), len(frames))[None] if alone else _shared_out(frames, foreground, labels)
     return Layers(alphas, camera, planes, backdrop, shade)
 
 
 def _with_seeds(labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """The split's labels, renumbered so that they agree with the artist's numbers as far as they can, and overruled by the seeds."""
-    count = int(max(labels.max(), seeds[seeds != UNKNOWN].max(initial=0)))
+    count = int(max(labels.max(), max(seed[seed != UNKNOWN].max(initial=0) for seed in paged(seeds))))
     agree = np.zeros((count + 1, count + 1))
-    told = seeds != UNKNOWN
-    np.add.at(agree, (labels[told].astype(int), seeds[told].astype(int)), 1)
+    for label, seed in paged(zip(labels, seeds, strict=True)):
+        told = seed != UNKNOWN
+        np.add.at(agree, (label[told].astype(int), seed[told].astype(int)), 1)
     ours, theirs = linear_sum_assignment(-agree[1:, 1:])
     renumbered = np.zeros(count + 1, np.uint8)
     renumbered[ours + 1] = theirs + 1
-    result = np.where(told, seeds, renumbered[labels])
-    for t, k in np.argwhere([[(frame == number).any() for number in range(1, count + 1)] for frame in seeds]):
+    overruled = (np.where(seed != UNKNOWN, seed, renumbered[label]) for label, seed in paged(zip(labels, seeds, strict=True)))
+    result = stacked(overruled, len(seeds))
+    for t, k in np.argwhere([[(frame == number).any() for number in range(1, count + 1)] for frame in paged(seeds)]):
         _keep_what_was_meant(result[t], seeds[t], int(k) + 1)
     return result
 
@@ -110,7 +116,7 @@ def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: fl
             break
         if turn == 0 and not camera.static and inner_planes:
             planes = find_planes(frames, masks, camera.homographies, backdrop.plates[-1], report=report)
-    return np.stack(list(map_ordered(_without_dust, masks))), planes, backdrop, shade
+    return stacked(map_ordered(_without_dust, masks), len(masks)), planes, backdrop, shade
 
 
 def _backdrop(frames: np.ndarray, camera: Motion, masks: np.ndarray, planes: tuple[FarPlane, ...]) -> Backdrop:
@@ -131,13 +137,18 @@ def _without_dust(mask: np.ndarray) -> np.ndarray:
 
 def plate_weights(masks: np.ndarray, *, static: bool) -> np.ndarray:
     """uint8 (T, h, w): how far each pixel may vote for the background's plate, given soft foreground masks float32 (T, h, w)."""
+    return stacked(map_ordered(partial(plate_weight, static=static), masks), len(masks))
+
+
+def plate_weight(mask: np.ndarray, *, static: bool) -> np.ndarray:
+    """The same of one frame, (h, w)."""
     if static:
-        return background_weights(masks)
+        return background_weight(mask)
     # Before a moving camera a gap in a mask is better not believed: what it would show of the background is seen elsewhere,
     # but a hole in a sprite would paint the sprite onto the plate, and so confirm itself.
-    size = 2 * round(GAP * min(masks.shape[1:])) + 1
+    size = 2 * round(GAP * min(mask.shape)) + 1
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return background_weights(np.stack(list(map_ordered(lambda mask: cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel), masks))))
+    return background_weight(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel))
 
 
 def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -151,7 +162,10 @@ def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray) 
         parts /= np.maximum(parts.sum(0), 1e-6)
         return _to_bytes(foreground[t] * parts)
 
-    return np.stack(list(map_ordered(shares, range(len(frames)))), 1)
+    alphas = new((count, *labels.shape), np.uint8)
+    for t, parts in enumerate(map_ordered(shares, range(len(frames)))):
+        alphas[:, t] = parts
+    return alphas
 
 
 def _to_bytes(mask: np.ndarray) -> np.ndarray:

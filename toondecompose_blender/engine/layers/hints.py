@@ -18,6 +18,7 @@ import numpy as np
 
 from ...protocol import SettingsError, ToonError, inside
 from ..flow import Flow
+from ..paged import new, paged, stacked
 from ..pictures import read_picture
 
 __all__ = ["UNKNOWN", "read_hints", "spread"]
@@ -33,7 +34,8 @@ def read_hints(path: Path, frames: np.ndarray, *, clip_size: tuple[int, int], sp
 
     `clip_size` (width, height) is what the file's pixels refer to.  Raises `SettingsError` settings.hints.
     """
-    seeds = np.full(frames.shape[:3], UNKNOWN, np.uint8)
+    seeds = new(frames.shape[:3], np.uint8)
+    seeds[...] = UNKNOWN
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["hints"]
         for entry in entries:
@@ -90,9 +92,10 @@ def _fill(seeds: np.ndarray, inside: np.ndarray, number: int, *, alone: bool) ->
 
 def spread(seeds: np.ndarray, flow: Flow) -> np.ndarray:
     """Seeds carried along consistent flow to at most `FARTHEST` frames on both sides; a frame's own hints are never overwritten."""
-    result, age = seeds.copy(), np.where(seeds != UNKNOWN, 0, FARTHEST + 1)
+    result = stacked(paged(seeds), len(seeds))
+    age = stacked((np.where(frame != UNKNOWN, 0, FARTHEST + 1) for frame in paged(seeds)), len(seeds), np.uint8)
     for order, step in ((range(len(seeds) - 1), 1), (range(len(seeds) - 1, 0, -1), -1)):
-        for t in order:
+        for t in paged(order):
             _carry(result, age, flow, t, step)
     return result
 

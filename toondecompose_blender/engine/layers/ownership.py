@@ -4,6 +4,7 @@ It knows pieces, edges and the costs of motions; it must not know how labelings 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numba
@@ -110,9 +111,25 @@ def _faint_borders(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray]:
             found.append(np.minimum(*ends) * voxels.count + np.maximum(*ends))
         return np.unique(np.concatenate(found), return_counts=True)
 
-    keys, lengths = zip(*map_ordered(of_frame, range(len(voxels.labels))))
-    pairs, index = np.unique(np.concatenate(keys), return_inverse=True)
-    return pairs, np.bincount(index, np.concatenate(lengths), len(pairs))
+    return _tallied(map_ordered(of_frame, range(len(voxels.labels))))
+
+
+def _tallied(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Of keys with their counts, some twice: each key once with its sum, in order.  The keys wait in heaps that double."""
+    heaps = [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
+    for part in parts:
+        heaps.append(part)
+        while len(heaps) > 1 and 2 * len(heaps[-1][0]) > len(heaps[-2][0]):
+            heaps.append(_merged_tallies(heaps.pop(), heaps.pop()))
+    while len(heaps) > 1:
+        heaps.append(_merged_tallies(heaps.pop(), heaps.pop()))
+    return heaps[0]
+
+
+def _merged_tallies(*parts: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    keys, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    keys, index = np.unique(keys, return_inverse=True)
+    return keys, np.bincount(index, counts, len(keys)).astype(np.int64)
 
 
 def edge_table(graph: Graph, edgels: Edgels, cost: np.ndarray, cap: float) -> np.ndarray:
@@ -143,14 +160,14 @@ def build_conflicts(voxels: Supervoxels, motion: np.ndarray) -> Conflicts:
     homographies, valid = chained(motion, CONFLICT_LAGS)
     jobs = [(n, t) for n in range(len(CONFLICT_LAGS)) for t in np.flatnonzero(valid[n])]
 
-    def conflicts(job: tuple[int, int]) -> np.ndarray:
+    def conflicts(job: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         n, t = job
         s = t + CONFLICT_LAGS[n]
-        return _conflicts(voxels.labels[t], voxels.labels[s], voxels.sharp[t], voxels.low[t], voxels.high[t],
-                          voxels.sharp[s], voxels.low[s], voxels.high[s], homographies[n, t])
+        found = _conflicts(voxels.labels[t], voxels.labels[s], voxels.sharp[t], voxels.low[t], voxels.high[t],
+                           voxels.sharp[s], voxels.low[s], voxels.high[s], homographies[n, t]).astype(np.int64)
+        return np.unique(found.min(1) * voxels.count + found.max(1), return_counts=True)
 
-    found = np.concatenate([np.empty((0, 2), np.int32), *map_ordered(conflicts, jobs)]).astype(np.int64)
-    keys, hits = np.unique(found.min(1) * voxels.count + found.max(1), return_counts=True)
+    keys, hits = _tallied(map_ordered(conflicts, jobs))
     a, b = keys // voxels.count, keys % voxels.count
     backdrop = voxels.border / np.maximum(voxels.life, 1) > BORDER_TOUCH
     kept = (hits >= CONFLICT_FEWEST) & ~(backdrop[a] & backdrop[b])

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import cv2
 import numpy as np
 
 from ..geometry import displacement, project, relative, warp_to
 from ..motion import Motion, refine_motion
+from ..paged import paged, stacked
 from ..parallel import map_ordered
 from ..report import Report
 from .evidence import background_weights
@@ -78,7 +80,7 @@ def cleared(foreground: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlan
         shown = warp_to(solid, canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE).astype(np.float32) / 255
         return foreground[t] * np.maximum(shown, _reaching_out(foreground[t], shown))
 
-    return np.stack(list(map_ordered(kept, range(len(foreground)))))
+    return stacked(map_ordered(kept, range(len(foreground))), len(foreground))
 
 
 def _reaching_out(mask: np.ndarray, solid: np.ndarray) -> np.ndarray:
@@ -108,7 +110,7 @@ def _regions(foreground: np.ndarray, canvas: Canvas) -> np.ndarray:
     height, width = foreground.shape[1:]
     size = (canvas.width, canvas.height)
     views, hidden = np.zeros(size[::-1], np.float32), np.zeros(size[::-1], np.float32)
-    for mask, homography in zip(foreground, canvas.homographies, strict=True):
+    for mask, homography in paged(zip(foreground, canvas.homographies, strict=True)):
         both = np.dstack([np.ones((height, width), np.float32), mask > 0.5])
         moved = cv2.warpPerspective(both, np.linalg.inv(homography), size, flags=cv2.INTER_NEAREST)
         views += moved[..., 0]
@@ -200,10 +202,11 @@ def _followed(frames: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane]
     openings = [plane.opening for plane in planes]
     followed = []
     for index, plane in enumerate(planes):
-        seen = np.stack([visibility(canvases[1:], openings, index, t, width, height) for t in range(len(frames))])
+        shown = partial(visibility, canvases[1:], openings, index, width=width, height=height)
+        seen = stacked(map_ordered(shown, range(len(frames))), len(frames))
         start = Motion(plane.homographies, False, "homography", 0.0, len(frames) // 2)
         measured = refine_motion(frames, start, weights=seen, report=report).homographies
-        fraction = _fraction(measured, camera, (seen > 127).sum((1, 2)), width, height)
+        fraction = _fraction(measured, camera, np.array([np.count_nonzero(shown > 127) for shown in paged(seen)]), width, height)
         if abs(fraction - plane.fraction) < FRACTION_STEP:
             plane = replace(plane, homographies=slower(camera, fraction), fraction=fraction)
         followed.append(plane)

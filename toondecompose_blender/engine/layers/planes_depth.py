@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ..geometry import normalized, relative, resized
+from ..paged import Recalled
 from ..parallel import map_ordered
 from .evidence import interval
 from .plate import Canvas
@@ -38,7 +39,7 @@ def proposed_fractions(frames: np.ndarray, camera: np.ndarray, canvas: Canvas, r
     """
     count, height, width = frames.shape[:3]
     size = (max(8, width // 2), max(8, height // 2))
-    halves = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in frames])
+    halves = Recalled(lambda t: cv2.resize(frames[t], size, interpolation=cv2.INTER_AREA), count, size=3 * size[0] * size[1])
     motions = [resized(slower(camera, a), size[0] / width, size[1] / height) for a in FRACTIONS]
     to_half = resized(np.eye(3), 1, 1)
     to_half[0, 0], to_half[1, 1] = size[0] / width, size[1] / height
@@ -57,9 +58,9 @@ def proposed_fractions(frames: np.ndarray, camera: np.ndarray, canvas: Canvas, r
     return _peaks(sum(map_ordered(votes, np.unique(np.linspace(0, count - 1, SAMPLES).astype(int)))))
 
 
-def _costs(frames: np.ndarray, motions: list[np.ndarray], t: int, inside: np.ndarray) -> np.ndarray:
+def _costs(frames: Recalled[np.ndarray], motions: list[np.ndarray], t: int, inside: np.ndarray) -> np.ndarray:
     """Per fraction and pixel the mean of the two best differences to frames far away in time."""
-    height, width = frames.shape[1:3]
+    height, width = frames[t].shape[:2]
     others = [t + sign * lag for lag in LAGS for sign in (-1, 1) if 0 <= t + sign * lag < len(frames)]
     flags, costs = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, []
     for motion in motions:

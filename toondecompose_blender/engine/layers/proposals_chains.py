@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from ..geometry import normalized, project
+from ..paged import Recalled
 from ..parallel import map_ordered
 from .edgels import Edgels
 
@@ -107,14 +108,19 @@ def correlated_motions(edgels: Edgels, lowest: np.ndarray, shape: tuple[int, int
         picture = np.bincount(cell, mass[span], h * w).reshape(h, w).astype(np.float32)
         return np.fft.rfft2(cv2.GaussianBlur(picture, (0, 0), 1.0), (2 * h, 2 * w)).astype(np.complex64)
 
-    correlations, last = [], spectrum(0)
-    for t in range(1, frames):
-        current = spectrum(t)
-        correlations.append(np.fft.irfft2(np.conj(last) * current, (2 * h, 2 * w)).astype(np.float32))
-        last = current
-    steady = np.repeat(_shift(sum(correlations), h, w)[None], frames - 1, 0)
-    varying = np.stack([_shift(sum(correlations[max(0, t - 2):t + 3]), h, w) for t in range(frames - 1)])
-    return [steady, varying]
+    spectra = Recalled(spectrum, frames, size=16 * h * w)
+    correlations = Recalled(lambda t: np.fft.irfft2(np.conj(spectra[t]) * spectra[t + 1], (2 * h, 2 * w)).astype(np.float32), frames - 1,
+                            size=16 * h * w)
+    whole = np.zeros((2 * h, 2 * w), np.float32)
+
+    def nearby(t: int) -> np.ndarray:
+        return _shift(sum(correlations[s] for s in range(max(0, t - 2), min(frames - 1, t + 3))), h, w)
+
+    varying = []
+    for t, shift in enumerate(map_ordered(nearby, range(frames - 1))):
+        whole += correlations[t]
+        varying.append(shift)
+    return [np.repeat(_shift(whole, h, w)[None], frames - 1, 0), np.stack(varying)]
 
 
 def _shift(correlation: np.ndarray, h: int, w: int) -> np.ndarray:

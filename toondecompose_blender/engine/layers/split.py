@@ -9,13 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import normalized, relative
+from ..paged import paged, stacked
 from ..report import Report, Silent
 from .edgels import find_edgels
 from .ownership import build_graph
 from .proposals import Proposals, propose_motions
 from .split_agreement import measure_agreement
 from .split_merge import attached, merged_to, ordered, smoothed
-from .split_search import find_layers, open_space
+from .split_search import find_layers, open_space, sprite_tables
 from .supervoxels import build_supervoxels
 
 __all__ = ["Split", "split_sprites"]
@@ -53,17 +54,20 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     proposals = propose_motions(edgels, voxels, frames, flow, steps)
     report.step()
     graph = build_graph(voxels, edgels)
-    candidates = _backgrounds(proposals, camera, static)
-    found = [find_layers(open_space(proposals, graph, measure_agreement(voxels, poses), background=background, static=static),
-                         (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
-             for background, poses in candidates]
-    best = min(range(len(found)), key=lambda n: found[n].energy.of(found[n].labels) * (CAMERA_TRUST if n == 0 else 1))
-    layers, still = found[best], static or candidates[best][0] == STILL
+    tables = sprite_tables(proposals, graph)
+    least, layers, still = np.inf, None, static
+    for background, poses in _backgrounds(proposals, camera, static):
+        space = open_space(proposals, graph, tables, measure_agreement(voxels, poses), background=background, static=static)
+        found = find_layers(space, (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
+        energy = found.energy.of(found.labels) * (CAMERA_TRUST if layers is None else 1)   # the camera's background comes first
+        if energy < least:
+            least, layers, still = energy, found, static or background == STILL
     count = sprites or _worthwhile(layers.trail)
     layers = smoothed(ordered(merged_to(layers, count, edgels)))
     layers = ordered(attached(layers, edgels)) if still else layers
     report.step()
-    return Split(layers.labels.astype(np.uint8)[voxels.labels], count, np.stack(layers.motions), layers.trail)
+    labels = stacked(map(layers.labels.astype(np.uint8).__getitem__, paged(voxels.labels)), len(frames))
+    return Split(labels, count, np.stack(layers.motions), layers.trail)
 
 
 def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list[tuple[int, np.ndarray]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import project
+from ..paged import paged
 from .edgels import Edgels, bridged
 from .supervoxels import Supervoxels
 
@@ -46,7 +47,7 @@ def _traces(labels: np.ndarray, count: int, edgels: Edgels, voxels: Supervoxels)
     frames, height, width = voxels.labels.shape
     ys, xs = (axis.ravel() for axis in np.mgrid[:height, :width])
     area, centre = np.zeros((frames, count)), np.zeros((frames, count, 2))
-    for t, pieces in enumerate(voxels.labels):
+    for t, pieces in enumerate(paged(voxels.labels)):
         label = labels[pieces].ravel()
         area[t] = np.bincount(label, minlength=count)
         for axis, place in enumerate((xs, ys)):

@@ -11,6 +11,7 @@ from itertools import permutations
 import numpy as np
 
 from ..geometry import project
+from ..paged import paged
 from .edgels import Edgels, chained
 from .ownership import BORDER_TOUCH, CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
 from .ownership_moves import swept
@@ -101,7 +102,7 @@ def _travels(labels: np.ndarray, voxels: Supervoxels, count: int) -> np.ndarray:
     h, w = voxels.labels.shape[1:]
     ys, xs = (axis.ravel() for axis in np.mgrid[:h, :w])
     centres = np.full((len(voxels.labels), count, 2), np.nan)
-    for t, pieces in enumerate(voxels.labels):
+    for t, pieces in enumerate(paged(voxels.labels)):
         label = labels[pieces].ravel()
         size = np.bincount(label, minlength=count)
         there = size > 0
@@ -116,7 +117,7 @@ def _travels(labels: np.ndarray, voxels: Supervoxels, count: int) -> np.ndarray:
 def _mean_colors(voxels: Supervoxels) -> np.ndarray:
     """Mean color of each piece, (n, 3)."""
     total = np.zeros((voxels.count, 3))
-    for labels, sharp in zip(voxels.labels, voxels.sharp):
+    for labels, sharp in paged(zip(voxels.labels, voxels.sharp)):
         for c in range(3):
             total[:, c] += np.bincount(labels.ravel(), sharp[..., c].ravel(), voxels.count)
     return total / voxels.size[:, None]
@@ -197,7 +198,7 @@ def _hidden(layers: Layers) -> np.ndarray:
     frames, height, width = voxels.labels.shape
     result = np.zeros((count, count))
     chains = [chained(motion, (1, -1)) for motion in layers.motions]
-    for t in range(frames):
+    for t in paged(range(frames)):
         shown = layers.labels[voxels.labels[t]]
         for k in range(1, count):
             ys, xs = np.nonzero(shown == k)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..paged import paged, stacked
 from .edgels import Edgels, motion_cost
 from .ownership import Conflicts, Energy, Graph, build_conflicts, components_of, edge_table, owner_cost
 from .ownership_moves import expanded, relaxed, swept
@@ -15,7 +16,7 @@ from .proposals import Proposals
 from .proposals_fit import fit_motion
 from .split_agreement import Agreement
 
-__all__ = ["Layers", "Space", "open_space", "find_layers", "sprite_table"]
+__all__ = ["Layers", "Space", "open_space", "find_layers", "sprite_table", "sprite_tables"]
 
 SPRITE_CAP = 0.5        # an edgel of a sprite costs at most half of one of the background: sprites deform (by trial on toon clips)
 POTTS = 0.1            # a unit of border between two labels (measured)
@@ -23,6 +24,9 @@ BORDER_STATIC, BORDER_MOVING = 0.3, 0.05    # a border px of a sprite (by trial 
 POOR_GAIN = 0.012       # share of the first energy below which a motion is no reason for a layer (by trial on toon clips)
 FOR, AGAINST = 0.15, 0.1    # a pixel that agrees with the background of a moving camera, or disagrees with it (measured)
 REFITS = 2
+
+
+Tables = np.ndarray     # (proposals, P, 3)
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,12 @@ class Layers:
 
 @dataclass(frozen=True)
 class Space:
-    """What a search needs: proposals, their tables as `behind` (background) and `before` (sprite), and the fixed terms."""
+    """What a search needs: proposals, the table of the one that is `behind` (background), those of all `before` it (sprites), and
+    the fixed terms."""
     proposals: Proposals
     graph: Graph
-    behind: tuple[np.ndarray, ...]
-    before: tuple[np.ndarray, ...]
+    behind: np.ndarray
+    before: Tables
     conflicts: Conflicts
     background: int
     back_cost: np.ndarray
@@ -57,7 +62,7 @@ class Space:
 
     def energy(self, chosen: list[int]) -> Energy:
         """The energy of layers with the proposals `chosen`, the background first."""
-        ownership = np.stack([self.behind[chosen[0]]] + [self.before[m] for m in chosen[1:]], 1)
+        ownership = np.stack([self.behind] + [self.before[m] for m in chosen[1:]], 1)
         return self.over(ownership)
 
     def over(self, ownership: np.ndarray) -> Energy:
@@ -66,17 +71,21 @@ class Space:
         return Energy(self.graph, self.conflicts, ownership, unary, POTTS)
 
 
-def open_space(proposals: Proposals, graph: Graph, agreement: Agreement, *, background: int, static: bool) -> Space:
+def open_space(proposals: Proposals, graph: Graph, before: Tables, agreement: Agreement, *, background: int, static: bool) -> Space:
     """The search space with proposal number `background` as the motion of layer 0, and the pieces' `agreement` with it."""
     edgels, voxels = proposals.edgels, proposals.voxels
     back, front = AGAINST * agreement.against, BORDER_STATIC * voxels.border
     if not static:      # before a still background a sprite that holds still agrees with it, too
         front = BORDER_MOVING * voxels.border + FOR * agreement.for_
     return Space(
-        proposals, graph,
-        tuple(sprite_table(graph, edgels, cost, 0) for cost in proposals.costs),
-        tuple(sprite_table(graph, edgels, cost, 1) for cost in proposals.costs),
+        proposals, graph, sprite_table(graph, edgels, proposals.costs[background], 0), before,
         build_conflicts(voxels, proposals.motions[background]), background, back, front)
+
+
+def sprite_tables(proposals: Proposals, graph: Graph) -> Tables:
+    """The tables of all proposals as sprites: the same before every background."""
+    tables = (sprite_table(graph, proposals.edgels, cost, 1) for cost in paged(proposals.costs))
+    return stacked(tables, len(proposals.costs))
 
 
 def sprite_table(graph: Graph, edgels: Edgels, cost: np.ndarray, label: int) -> np.ndarray:
@@ -169,7 +178,7 @@ def _best_still(space: Space, chosen: list[int], labels: np.ndarray, first: floa
     parts = components_of(space.graph, free)
     area = np.bincount(parts[free], voxels.size[free]) if free.any() else np.zeros(0)
     energy = space.energy(chosen)
-    still = np.minimum(space.behind[space.background], SPRITE_CAP)
+    still = np.minimum(space.behind, SPRITE_CAP)
     energy = replace(space.over(np.concatenate([energy.ownership, still[:, None]], 1)), potts=0.0)
     now, best = energy.of(labels), None
     for part in np.flatnonzero(area > 2e-3 * voxels.size.sum()):

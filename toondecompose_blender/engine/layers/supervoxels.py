@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ..paged import new, paged
 from ..parallel import map_ordered
 
 __all__ = ["Supervoxels", "build_supervoxels"]
@@ -48,16 +49,18 @@ class Supervoxels:
 
 def build_supervoxels(frames: np.ndarray, flow) -> Supervoxels:
     """Supervoxels of `frames` RGB uint8 (T, h, w, 3) along `flow` (forward (T-1, h, w, 2) px, consistent(t) bool (h, w))."""
-    sharp, low, high = (np.empty_like(frames) for _ in range(3))
+    sharp, low, high = (new(frames.shape, np.uint8) for _ in range(3))
     for t, pictures in enumerate(map_ordered(_sharpened, frames)):
         sharp[t], low[t], high[t] = pictures
     labels = _stitched(sharp, flow)
     count = int(labels.max()) + 1
     border = sum(np.bincount(side.ravel(), minlength=count) for side in
                  (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]))
-    life = sum(np.bincount(np.unique(frame), minlength=count) for frame in labels)
-    size = np.bincount(labels.ravel(), minlength=count)
-    return Supervoxels(labels, sharp, low, high, count, size.astype(float), border.astype(float), life.astype(float))
+    size, life = np.zeros(count), np.zeros(count)
+    for voxels in map_ordered(lambda frame: np.bincount(frame.ravel(), minlength=count), labels):
+        size += voxels
+        life += voxels > 0
+    return Supervoxels(labels, sharp, low, high, count, size, border.astype(float), life)
 
 
 def _sharpened(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -99,7 +102,7 @@ def _stitched(sharp: np.ndarray, flow) -> np.ndarray:
     """Labels of the whole clip, grown window by window; pieces that flow from one window into the next become one."""
     frames, h, w = sharp.shape[:3]
     window = max(2, WINDOW_VOXELS // (h * w))
-    labels = np.empty((frames, h, w), np.int32)
+    labels = new((frames, h, w), np.int32)
     count, joints = 0, []
     for begin in range(0, frames, window):
         end = min(frames, begin + window)
@@ -111,7 +114,10 @@ def _stitched(sharp: np.ndarray, flow) -> np.ndarray:
         return labels
     a, b = np.concatenate(joints, 1)
     _, merged = connected_components(coo_matrix((np.ones(len(a)), (a, b)), (count, count)), directed=False)
-    return merged.astype(np.int32)[labels]
+    merged = merged.astype(np.int32)
+    for frame in paged(labels):
+        frame[...] = merged[frame]
+    return labels
 
 
 def _grown(sharp: np.ndarray, flow, begin: int) -> np.ndarray:
@@ -128,10 +134,10 @@ def _grown(sharp: np.ndarray, flow, begin: int) -> np.ndarray:
     steps = _steps(sharp.reshape(-1, 3), targets, h, w)
     for _ in map_ordered(partial(_raise_soft, sharp, steps.reshape(frames, h, w, 3)), range(frames)):
         pass
-    lines = np.stack([_lines(frame) for frame in sharp]).ravel()
+    lines = np.stack(list(map_ordered(_lines, sharp))).ravel()
     parents = _merged(steps, _by_step(steps), targets, lines, h, w)
-    _, labels = np.unique(parents, return_inverse=True)
-    return labels.reshape(frames, h, w).astype(np.int32)
+    numbers = np.cumsum(parents == np.arange(len(parents)), dtype=np.int32) - 1     # of the roots, in order
+    return numbers[parents].reshape(frames, h, w)
 
 
 def _raise_soft(sharp: np.ndarray, steps: np.ndarray, t: int) -> None:

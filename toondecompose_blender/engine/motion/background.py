@@ -12,11 +12,12 @@ import numpy as np
 
 from ..flow import Flow
 from ..geometry import resized
+from ..paged import Recalled
 from ..parallel import map_ordered
 from ..report import Report, ticked
 from .bundle import Bundle, bundled
 from .candidates import Candidate, candidates, continued, matches, shared
-from .features import Features, feature_motions, features
+from .features import LARGEST_FEATURES, Features, feature_motions, features
 from .hypotheses import flow_homographies, flow_shifts
 from .links import Measure
 from .motion import Motion
@@ -47,7 +48,7 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
         report.step(count - 1)
         return Motion(np.tile(np.eye(3), (count, 1, 1)), True, "identity", 0.0, reference)
     pictures = prepare(frames, masks=weights)
-    told = list(map_ordered(features, pictures.gray))
+    told = Recalled(lambda t: features(pictures.gray[t]), count, size=LARGEST_FEATURES)
     pairs = list(ticked(map_ordered(lambda t: _pair(pictures, flow, told, t), range(count - 1)), report))
     steps = _settled_track(pictures, pairs)
     measure = Measure(pictures, "homography", _point_weights(pictures, weights))
@@ -101,17 +102,21 @@ def _rear_plane(measure: Measure, flow: Flow, whole: Bundle, reference: int) -> 
     """The plane in the back, if planes apart agree better with the pictures than one motion for the `whole`."""
     pictures = measure.pictures
     size = (pictures.width, pictures.height)
-    flows, shifts = [], []
-    for t, dense in enumerate(flow.forward):
-        small = cv2.resize(dense.astype(np.float32), size, interpolation=cv2.INTER_AREA) * np.float32(pictures.factor)
+
+    def resized_flow(t: int) -> np.ndarray:
+        return cv2.resize(flow.forward[t].astype(np.float32), size, interpolation=cv2.INTER_AREA) * np.float32(pictures.factor)
+
+    def modes(t: int) -> list[np.ndarray]:
         believed = cv2.resize(flow.consistent(t).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        flows.append(small)
-        shifts.append(flow_shifts(small, believed, pictures.gray[t]) or [np.eye(3)])
+        return flow_shifts(flows[t], believed, pictures.gray[t]) or [np.eye(3)]
+
+    flows = Recalled(resized_flow, len(flow.forward), size=8 * size[0] * size[1])
+    shifts = list(map_ordered(modes, range(len(flows))))
     planes = [plane for plane in separated(measure, flows, shifts, reference) if plane.residual < _CLEARER * whole.residual]
     return rearmost(pictures, planes) if planes else whole
 
 
-def _pair(pictures: Pictures, flow: Flow, told: list[Features], t: int) -> list[Candidate]:
+def _pair(pictures: Pictures, flow: Flow, told: Recalled[Features], t: int) -> list[Candidate]:
     """The candidates of frame t -> t+1 at the working size."""
     height, width = flow.forward.shape[1:3]
     frame_gray = pictures.gray[t]

@@ -179,7 +179,7 @@ def _settled(pictures: Pictures, t: int, shift: np.ndarray) -> np.ndarray | None
 def _searched_shifts(pictures: Pictures, t: int) -> list[np.ndarray]:
     """Shifts (3, 3) by phase correlation of all detail, and by vote in the deep pictures, where what repeats is blurred away."""
     half = (pictures.width // 2, pictures.height // 2)
-    small = [cv2.resize(picture.value, half, interpolation=cv2.INTER_AREA) for picture in pictures.fine[t:t + 2]]
+    small = [cv2.resize(picture.value, half, interpolation=cv2.INTER_AREA) for picture in (pictures.fine[t], pictures.fine[t + 1])]
     shifts = [shift * 2 for shift in phase_shifts(*small, _PEAKS)]
     shifts += [shift * DEEP for shift in voted_shifts(pictures.deep[t], pictures.deep[t + 1], _DEEP_PEAKS)]
     return [translation(*shift) for shift in shifts]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..geometry import project, translation
 
-__all__ = ["Features", "features", "feature_motions"]
+__all__ = ["LARGEST_FEATURES", "Features", "features", "feature_motions"]
 
 _MOST = 500
 _FEW = 100
@@ -20,6 +20,7 @@ _RATIO = 0.8  # to the second nearest; Lowe 2004, section 7.1
 _NEAR = 3.0  # px at 360 lines: matches that go the same way
 _LEAST = 2  # matches that agree
 _MOTIONS = 4
+LARGEST_FEATURES = 4 * _MOST * (128 + 2)  # bytes of those of one picture
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ It prepares pictures; it compares none."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
 
+from ..paged import Recalled
 from ..parallel import map_ordered
 from .alignment import Gradients, gradients, salient_points
 
@@ -28,19 +30,20 @@ _ROUND = 0.05  # the least contrast in any direction there, of the greatest
 class Pictures:
     """`factor`: working size / clip size (1 or less); `scale`: px of the working size for one at 360 lines.
 
-    Per frame: `gray` uint8 (h, w), `fine` and `coarse` gradients, `deep` ones of red, green and blue, `DEEP` times smaller, `points`
-    (N, 2) for precise and `few` (n, 2) for coarse work, in px of the working size; `firm` and `few_firm`, float32 (N,) and (n,):
-    1 for points with contrast of more than one direction nearby, .25 for those that could slide along an edge.
+    Per frame: `gray` uint8 (h, w), `fine` and `coarse` gradients, `deep` ones of red, green and blue, `DEEP` times smaller, all made
+    when they are asked for; `points` (N, 2) for precise and `few` (n, 2) for coarse work, in px of the working size; `firm` and
+    `few_firm`, float32 (N,) and (n,): 1 for points with contrast of more than one direction nearby, .25 for those that could slide
+    along an edge.
     """
 
     factor: float
     scale: float
     width: int
     height: int
-    gray: tuple[np.ndarray, ...]
-    fine: tuple[Gradients, ...]
-    coarse: tuple[Gradients, ...]
-    deep: tuple[tuple[Gradients, ...], ...]
+    gray: Recalled[np.ndarray]
+    fine: Recalled[Gradients]
+    coarse: Recalled[Gradients]
+    deep: Recalled[tuple[Gradients, ...]]
     points: tuple[np.ndarray, ...]
     few: tuple[np.ndarray, ...]
     firm: tuple[np.ndarray, ...]
@@ -62,19 +65,28 @@ def prepare(frames: np.ndarray, *, masks: np.ndarray | None = None, cell: int = 
     scale = (lines or height) * factor / 360
     reach = max(0.6, scale)
 
-    def prepared(t: int) -> tuple:
-        frame = frames[t] if factor == 1 else cv2.resize(frames[t], size, interpolation=cv2.INTER_AREA)
-        gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-        fine, coarse = gradients(gray, blur=_FINE), gradients(gray, blur=_COARSE * reach)
-        smaller = (max(8, size[0] // DEEP), max(8, size[1] // DEEP))
-        tiny = cv2.resize(frame.astype(np.float32), smaller, interpolation=cv2.INTER_AREA)
-        deep = tuple(gradients(channel, blur=_DEEPER * reach) for channel in cv2.split(tiny))
-        mask = None if masks is None else cv2.resize(masks[t], size, interpolation=cv2.INTER_NEAREST) > 0
-        points, few = (salient_points(fine, count=number, cell=max(3, round(cell * reach)), mask=mask)
-                       for number in (count, min(count, _FEW)))
-        return gray, fine, coarse, deep, points, few, *_firm(fine, (points, few), _WINDOW * reach)
+    def shown(t: int) -> np.ndarray:
+        return frames[t] if factor == 1 else cv2.resize(frames[t], size, interpolation=cv2.INTER_AREA)
 
-    return Pictures(factor, scale, *size, *(tuple(column) for column in zip(*map_ordered(prepared, range(len(frames))), strict=True)))
+    def deeper(t: int) -> tuple[Gradients, ...]:
+        smaller = (max(8, size[0] // DEEP), max(8, size[1] // DEEP))
+        tiny = cv2.resize(shown(t).astype(np.float32), smaller, interpolation=cv2.INTER_AREA)
+        return tuple(gradients(channel, blur=_DEEPER * reach) for channel in cv2.split(tiny))
+
+    pixels, frame_count = size[0] * size[1], len(frames)
+    gray = Recalled(lambda t: cv2.cvtColor(shown(t), cv2.COLOR_RGB2GRAY), frame_count, size=pixels)
+    fine, coarse = (Recalled(partial(lambda t, blur: gradients(gray[t], blur=blur), blur=blur), frame_count, size=12 * pixels)
+                    for blur in (_FINE, _COARSE * reach))
+    deep = Recalled(deeper, frame_count, size=36 * pixels // DEEP**2)
+
+    def chosen(t: int) -> tuple[np.ndarray, ...]:
+        mask = None if masks is None else cv2.resize(masks[t], size, interpolation=cv2.INTER_NEAREST) > 0
+        points, few = (salient_points(fine[t], count=number, cell=max(3, round(cell * reach)), mask=mask)
+                       for number in (count, min(count, _FEW)))
+        return points, few, *_firm(fine[t], (points, few), _WINDOW * reach)
+
+    return Pictures(factor, scale, *size, gray, fine, coarse, deep,
+                    *(tuple(column) for column in zip(*map_ordered(chosen, range(frame_count)), strict=True)))
 
 
 def _firm(picture: Gradients, chosen: tuple[np.ndarray, ...], sigma: float) -> list[np.ndarray]:

@@ -4,12 +4,15 @@ Asked when one motion for the whole background leaves links that do not agree; k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from ..geometry import project, relative
+from ..paged import paged
+from ..parallel import map_ordered
 from .bundle import Bundle, bundled
 from .candidates import Candidate, matches
 from .links import STEPS, Measure, frame_pairs
@@ -26,7 +29,7 @@ _NEAR = 9  # px at 360 lines: whoever covers a point is that close
 _ROUNDS = 3
 
 
-def separated(measure: Measure, flows: list[np.ndarray], shifts: list[list[np.ndarray]], reference: int) -> list[Bundle]:
+def separated(measure: Measure, flows: Sequence[np.ndarray], shifts: list[list[np.ndarray]], reference: int) -> list[Bundle]:
     """The motions of up to three planes.
 
     `flows`: per pair (h, w, 2) at the working size; `shifts`: per pair the modes of the flow, at least one.
@@ -56,7 +59,7 @@ def rearmost(pictures: Pictures, bundles: list[Bundle]) -> Bundle:
     should be, lies in front.
     """
     covered = np.zeros((len(bundles), len(bundles)))  # [a, b]: witnesses of a that b covers
-    for t in range(_LAG, len(pictures.gray) - _LAG):
+    for t in paged(range(_LAG, len(pictures.gray) - _LAG)):
         past = _exclusive(pictures, bundles, t, t - _LAG)
         future = _exclusive(pictures, bundles, t + _LAG, t)
         seen = [matches(pictures, t, t + _LAG, pictures.points[t], relative(b.homographies[t], b.homographies[t + _LAG])) for b in bundles]
@@ -79,7 +82,7 @@ def _followed(pictures: Pictures, flow: np.ndarray, t: int, shift: np.ndarray) -
     return Candidate(shift, np.ones(len(follows), bool), follows, follows)
 
 
-def _following(pictures: Pictures, flows: list[np.ndarray], steps: np.ndarray) -> tuple[np.ndarray, ...]:
+def _following(pictures: Pictures, flows: Sequence[np.ndarray], steps: np.ndarray) -> tuple[np.ndarray, ...]:
     """Weights of the precise points: 1 where the flow goes with the track; the last frame, never a source, has its neighbor's."""
     last = len(flows) - 1
     return tuple(_follows(pictures, flows[min(t, last)], points, steps[min(t, last)]).astype(np.float32)
@@ -95,7 +98,7 @@ def _follows(pictures: Pictures, flow: np.ndarray, points: np.ndarray, motion: n
 def _contested(measure: Measure, bundles: list[Bundle], reference: int, least: Family | None) -> list[Bundle]:
     """Each plane again, from the points that move with it alone; `least`: at least this free (None: as the pictures say)."""
     pictures = measure.pictures
-    claims = [_claimed(pictures, bundles, t) for t in range(len(pictures.gray))]
+    claims = list(map_ordered(lambda t: _claimed(pictures, bundles, t), range(len(pictures.gray))))
     improved = []
     for k, bundle in enumerate(bundles):
         own = replace(measure, weights=tuple(claim[k].astype(np.float32) for claim in claims))
