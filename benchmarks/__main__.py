@@ -12,7 +12,8 @@ from .interpreter import use_engine
 
 use_engine()
 
-from . import character, costs, edges, floor, long, motion, panel, plot, published, quality, scaling, scene, shots, speed, stages  # noqa: E402
+from . import (  # noqa: E402
+    character, costs, edges, floor, long, motion, panel, plot, published, quality, scaling, scene, shots, speed, stages)
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CLIPS = ROOT.parent / "shared/clips"
@@ -96,8 +97,7 @@ def _add_engine_topics(topics: argparse._SubParsersAction) -> None:
     topic = topics.add_parser("long", help="memory and seconds a frame of longer and longer drawn clips")
     topic.add_argument("--frames", type=int, nargs="+", default=[60, 120], help="of each clip (default: 60 120)")
     topic.add_argument("--size", type=int, nargs=2, default=[1920, 1080], metavar="PX", help="width and height (default: 1920 1080)")
-    topic.add_argument("--folder", type=Path, help="where clips and results go meanwhile: 13 GB for 1,000 frames of 1920x1080")
-    topic.set_defaults(run=lambda options: long.measure(size=tuple(options.size), frames=options.frames, folder=options.folder))
+    topic.set_defaults(run=lambda options: long.measure(size=tuple(options.size), frames=options.frames))
 
 
 def _add_blender_topics(topics: argparse._SubParsersAction) -> None:
