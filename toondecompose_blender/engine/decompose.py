@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -37,15 +38,19 @@ from .settings import Settings
 from .stages import Stage, StageStore, fingerprint
 from .veil import LiftedFrames, find_veils, lift
 
+if TYPE_CHECKING:
+    from .accelerator import Accelerator
+
 __all__ = ["decompose", "keep_apart", "STAGES_FOLDER"]
 
 STAGES_FOLDER = "stages"
 PARTS = 100                # units of a stage whose own length is not known before
 
 
-def decompose(clip: Path, out: Path, *, settings: Settings, report: Report) -> Decomposition:
+def decompose(clip: Path, out: Path, *, settings: Settings, report: Report, accelerator: Accelerator | None = None) -> Decomposition:
     """Decompose `clip` (a folder of pictures or a movie) into the result folder `out`.
 
+    `accelerator`: computes the heavy loops; by default made where the device is a graphics card, and none elsewhere.
     Raises `ToonError` (clip.*, settings.*, engine.*) and `Stopped`; finished stages stay in out/stages and are used again.
     """
     cv2.setNumThreads(1)
@@ -53,7 +58,10 @@ def decompose(clip: Path, out: Path, *, settings: Settings, report: Report) -> D
     device = resolve_device(settings.device)
     reader = open_clip(clip, frames=settings.frames)
     keep_apart(clip, reader, out)
-    job = _Job(reader, out, settings, device, report)
+    if device == "cuda" and accelerator is None:
+        from .accelerator import Accelerator  # imports torch, which takes seconds to start
+        accelerator = Accelerator(device, report=report)
+    job = _Job(reader, out, settings, device, report, accelerator)
     finished = finished_result(out, job.key)
     return finished if finished else job.run()
 
@@ -61,8 +69,10 @@ def decompose(clip: Path, out: Path, *, settings: Settings, report: Report) -> D
 class _Job:
     """One decomposition: what it reads, where it stores, and the eight stages in order."""
 
-    def __init__(self, reader: ClipReader, out: Path, settings: Settings, device: str, report: Report):
+    def __init__(self, reader: ClipReader, out: Path, settings: Settings, device: str, report: Report,
+                 accelerator: Accelerator | None):
         self.reader, self.out, self.settings, self.device, self.report = reader, out, settings, device, report
+        self.accelerator = accelerator
         self.size = settings.analysis_size(reader.width, reader.height)
         self.store = StageStore(out / STAGES_FOLDER, report)
         self.clip_key = reader.key
@@ -128,7 +138,8 @@ class _Job:
     def _layers(self, stage: Stage) -> None:
         part = self._whole("Layers")
         seeds = None if self.seeds is None else spread(self.seeds, self.flow)
-        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, seeds=seeds, report=part)
+        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, seeds=seeds, report=part,
+                             accelerator=self.accelerator)
         part.close()
         save_motion(stage, layers.camera)
         save_planes(stage, layers.planes)
@@ -159,7 +170,7 @@ class _Job:
 
         weights = Recalled(weight, len(self.small), size=self.size[0] * self.size[1])
         save_backdrop(stage, build_backdrop(self.full.__getitem__, lambda t: _enlarged(weights[t], size), self.camera.homographies,
-                                            self.planes, size=size, found_at=self.size))
+                                            self.planes, size=size, found_at=self.size, accelerator=self.accelerator))
 
     def _drawings(self, stage: Stage) -> None:
         self.report.stage("Drawings", 1 + sum(len(sheet.references) for sheet in self.sheets))

@@ -4,7 +4,9 @@ It turns pictures and homographies into soft masks; it does not know how many sp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,7 +18,10 @@ from ..parallel import map_ordered
 from .hints import UNKNOWN
 from .plate import Look
 
-__all__ = ["interval", "Evidence", "motion_masks", "residual_evidence", "residual_masks", "background_weight",
+if TYPE_CHECKING:
+    from ..accelerator import Accelerator
+
+__all__ = ["interval", "Evidence", "motion_masks", "neighbors", "residual_evidence", "residual_masks", "background_weight",
            "background_weights"]
 
 SHIFTS = (5.0, 10.0, 20.0, 40.0)   # px of background motion at half size that make good comparisons; by trial on toon clips
@@ -52,15 +57,24 @@ class Evidence:
     unseen: np.ndarray
 
 
-def motion_masks(frames: np.ndarray, camera: np.ndarray) -> np.ndarray:
+def motion_masks(frames: np.ndarray, camera: np.ndarray, *, accelerator: Accelerator | None = None) -> np.ndarray:
     """Soft foreground masks float32 (T, h, w) in 0..1 of RGB frames uint8 (T, h, w, 3), by comparing each frame with its
     neighbors along the camera's motion `camera` (T, 3, 3), plane -> frame.  Computed at half size."""
     height, width = frames.shape[1:3]
     size = (max(8, width // 2), max(8, height // 2))
     halves = stacked((cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in paged(frames)), len(frames))
     half_camera = resized(camera, size[0] / width, size[1] / height)
-    masks = map_ordered(lambda t: _motion_mask(halves, half_camera, t), range(len(frames)))
-    return stacked((cv2.resize(mask, (width, height), interpolation=cv2.INTER_LINEAR) for mask in masks), len(frames))
+
+    def mask(t: int) -> np.ndarray:
+        return cv2.resize(_motion_mask(halves, half_camera, t), (width, height), interpolation=cv2.INTER_LINEAR)
+
+    if accelerator is None:
+        return stacked(map_ordered(mask, range(len(frames))), len(frames))
+    from ..accelerator.masks import MOTION_BYTES, motion_walk
+
+    masks = accelerator.map(lambda numbers: motion_walk(accelerator, halves, half_camera, numbers, (width, height)),
+                            range(len(frames)), otherwise=mask, bytes_each=MOTION_BYTES * size[0] * size[1])
+    return stacked(masks, len(frames))
 
 
 def _motion_mask(frames: np.ndarray, camera: np.ndarray, t: int) -> np.ndarray:
@@ -88,7 +102,7 @@ def _side(frames: np.ndarray, camera: np.ndarray, t: int, direction: int) -> tup
         moved = cv2.warpPerspective(other, motion, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
         return cv2.blur(np.minimum(interval(frames[t], moved), CLIPPED), (BOX, BOX))
 
-    for s in _neighbors(camera, t, direction, width, height):
+    for s in neighbors(camera, t, direction, width, height):
         motion = relative(camera[t], camera[s])
         inside = cv2.warpPerspective(np.ones((height, width), np.float32), motion, (width, height), flags=flags) > 0.99
         error = difference(frames[s], motion)
@@ -100,7 +114,7 @@ def _side(frames: np.ndarray, camera: np.ndarray, t: int, direction: int) -> tup
     return match, trust
 
 
-def _neighbors(camera: np.ndarray, t: int, direction: int, width: int, height: int) -> list[int]:
+def neighbors(camera: np.ndarray, t: int, direction: int, width: int, height: int) -> list[int]:
     """For each wanted shift the frame on this side whose background moved most nearly that far."""
     reach = range(t + direction, t + direction * (FARTHEST_NEIGHBOR + 1), direction)
     moved = {s: displacement(relative(camera[t], camera[s]), width, height) for s in reach if 0 <= s < len(camera)}
@@ -126,19 +140,22 @@ def _local_deviation(picture: np.ndarray, box: int = 7) -> np.ndarray:
 
 
 def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_trust: float = 0.0,
-                   seeds: np.ndarray | None = None) -> np.ndarray:
+                   seeds: np.ndarray | None = None, accelerator: Accelerator | None = None) -> np.ndarray:
     """Soft foreground masks float32 (T, h, w) from the difference to the background that `look(t)` shows.
 
     `prior` float32 (T, h, w) are masks from elsewhere: they decide where the background was never seen, and count with
     `prior_trust` everywhere else, but for their outlines, which the pictures know better.  `seeds` uint8 (T, h, w) are an
     artist's hints: 0 background, `UNKNOWN`, else foreground.
     """
+    def hinted(t: int) -> tuple[np.ndarray, np.ndarray]:
+        belief = (prior[t] > 0.5).astype(np.float32)
+        outline = cv2.dilate(belief, OUTLINE) - cv2.erode(belief, OUTLINE)
+        return belief, np.where(outline > 0, min(prior_trust, OUTLINE_TRUST), prior_trust)
+
     def mask(t: int) -> np.ndarray:
         shown, seen = look(t)
         evidence = residual_evidence(frames[t], shown, seen)
-        belief = (prior[t] > 0.5).astype(np.float32)
-        outline = cv2.dilate(belief, OUTLINE) - cv2.erode(belief, OUTLINE)
-        trust = np.where(outline > 0, min(prior_trust, OUTLINE_TRUST), prior_trust)
+        belief, trust = hinted(t)
         hint = np.where(evidence.unseen > 0, np.float32(max(UNSEEN_TRUST, prior_trust)), trust).astype(np.float32)
         confidence = 0.6 * evidence.foreground + evidence.background + hint + 1e-4
         value = (0.6 * evidence.foreground + hint * belief + 3e-5) / confidence
@@ -148,7 +165,17 @@ def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_t
             confidence = np.where(told, np.float32(SEED_TRUST), confidence)
         return random_walk(value, confidence, *edge_weights(frames[t], shown))
 
-    return stacked(map_ordered(mask, range(len(frames))), len(frames))
+    if accelerator is None:
+        return stacked(map_ordered(mask, range(len(frames))), len(frames))
+    from ..accelerator.masks import RESIDUAL_BYTES, residual_walk
+
+    def masks(numbers: Sequence[int]) -> np.ndarray:
+        views, hints = list(map_ordered(look, numbers)), list(map_ordered(hinted, numbers))
+        told = None if seeds is None else seeds[list(numbers)]
+        return residual_walk(accelerator, frames[list(numbers)], views, hints, told, unseen_trust=max(UNSEEN_TRUST, prior_trust))
+
+    bytes_each = RESIDUAL_BYTES * frames.shape[1] * frames.shape[2]
+    return stacked(accelerator.map(masks, range(len(frames)), otherwise=mask, bytes_each=bytes_each), len(frames))
 
 
 def background_weights(foreground: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,6 +24,9 @@ from .planes import cleared, find_planes
 from .planes_backdrop import Backdrop, FarPlane, build_backdrop
 from .shade import find_shade, under
 from .split import split_sprites
+
+if TYPE_CHECKING:
+    from ..accelerator import Accelerator
 
 __all__ = ["Layers", "find_layers", "plate_weight"]
 
@@ -48,14 +52,14 @@ class Layers:
 
 
 def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int | None, seeds: np.ndarray | None = None,
-                report: Report) -> Layers:
+                report: Report, accelerator: Accelerator | None = None) -> Layers:
     """Split RGB frames uint8 (T, h, w, 3) into `sprites` (the background included; None = find out).
 
     `seeds` uint8 (T, h, w) are an artist's hints, if there are any: a sprite's number, or `UNKNOWN`.
     """
     if sprites == 1 or len(frames) < 2:
         nothing = np.zeros(frames.shape[1:3], np.float32)
-        backdrop = _backdrop(frames, camera, stacked((nothing for _ in frames), len(frames)), ())
+        backdrop = _backdrop(frames, camera, stacked((nothing for _ in frames), len(frames)), (), accelerator)
         return Layers(np.zeros((0, *frames.shape[:3]), np.uint8), camera, (), backdrop, np.zeros(frames.shape[1:], np.float32))
     labels = None
     if sprites != 2 or camera.static:
@@ -63,7 +67,7 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
         labels = split.labels if seeds is None else _with_seeds(split.labels, seeds)
         prior = stacked((frame > 0 for frame in paged(labels)), len(labels), np.float32)
     else:
-        prior = motion_masks(frames, camera.homographies)
+        prior = motion_masks(frames, camera.homographies, accelerator=accelerator)
         if seeds is not None:
             both = paged(zip(seeds, prior, strict=True))
             hinted = (np.where(seed == UNKNOWN, mask, (seed > 0).astype(np.float32)) for seed, mask in both)
@@ -71,7 +75,7 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
     camera = refine_motion(frames, camera, weights=background_weights(prior), report=report)
     trust = 0.0 if labels is None else STILL_LABEL_TRUST if camera.static else MOVING_LABEL_TRUST
     # More than two sprites may be planes themselves: then the background keeps to one.
-    foreground, planes, backdrop, shade = _foreground(frames, camera, prior, trust, sprites == 2, seeds, report)
+    foreground, planes, backdrop, shade = _foreground(frames, camera, prior, trust, sprites == 2, seeds, report, accelerator)
     alone = labels is None or labels.max() < 2
     alphas = stacked(map_ordered(_to_bytes, foreground), len(frames))[None] if alone else _shared_out(frames, foreground, labels)
     return Layers(alphas, camera, planes, backdrop, shade)
@@ -102,26 +106,29 @@ def _keep_what_was_meant(labels: np.ndarray, seeds: np.ndarray, number: int) -> 
 
 
 def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: float, inner_planes: bool,
-                seeds: np.ndarray | None, report: Report) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray]:
+                seeds: np.ndarray | None, report: Report,
+                accelerator: Accelerator | None) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray]:
     """The union of the sprites, float32 (T, h, w); the background's far planes and all its plates; the shade, float32 (h, w, 3)."""
     height, width = frames.shape[1:3]
     masks, planes, shade = prior, (), np.zeros(frames.shape[1:], np.float32)
     for turn in range(ROUNDS):
-        backdrop = _backdrop(frames, camera, cleared(masks, camera.homographies, planes) if turn == 1 else masks, planes)
+        backdrop = _backdrop(frames, camera, cleared(masks, camera.homographies, planes) if turn == 1 else masks, planes, accelerator)
         look = partial(backdrop.view, width=width, height=height)
         if not camera.static:
             shade = find_shade(frames, look, masks)
-        masks = residual_masks(frames, under(look, shade), prior, prior_trust=trust, seeds=seeds)
+        masks = residual_masks(frames, under(look, shade), prior, prior_trust=trust, seeds=seeds, accelerator=accelerator)
         if turn == 1 and not planes:
             break
         if turn == 0 and not camera.static and inner_planes:
-            planes = find_planes(frames, masks, camera.homographies, backdrop.plates[-1], report=report)
+            planes = find_planes(frames, masks, camera.homographies, backdrop.plates[-1], report=report, accelerator=accelerator)
     return stacked(map_ordered(_without_dust, masks), len(masks)), planes, backdrop, shade
 
 
-def _backdrop(frames: np.ndarray, camera: Motion, masks: np.ndarray, planes: tuple[FarPlane, ...]) -> Backdrop:
+def _backdrop(frames: np.ndarray, camera: Motion, masks: np.ndarray, planes: tuple[FarPlane, ...],
+              accelerator: Accelerator | None) -> Backdrop:
     weights = plate_weights(masks, static=camera.static)
-    return build_backdrop(frames.__getitem__, weights.__getitem__, camera.homographies, planes, size=frames.shape[2:0:-1])
+    return build_backdrop(frames.__getitem__, weights.__getitem__, camera.homographies, planes, size=frames.shape[2:0:-1],
+                          accelerator=accelerator)
 
 
 def _without_dust(mask: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -21,6 +22,9 @@ from .plate import Canvas, Plate, build_plate, canvas_of_plane
 from .planes_backdrop import Backdrop, FarPlane, build_backdrop, plane_canvases, plane_weights, visibility
 from .planes_depth import proposed_fractions, slower
 from .planes_openings import UNKNOWN, misses, opening_of, unknown, verified
+
+if TYPE_CHECKING:
+    from ..accelerator import Accelerator
 
 __all__ = ["Backdrop", "FarPlane", "build_backdrop", "cleared", "find_planes"]
 
@@ -37,7 +41,8 @@ OUTSIDE = 0.4              # of a part of the foreground lies before the near pl
 ROUNDS = 2                 # of plates and openings
 
 
-def find_planes(frames: np.ndarray, foreground: np.ndarray, camera: np.ndarray, plate: Plate, *, report: Report) -> tuple[FarPlane, ...]:
+def find_planes(frames: np.ndarray, foreground: np.ndarray, camera: np.ndarray, plate: Plate, *, report: Report,
+                accelerator: Accelerator | None = None) -> tuple[FarPlane, ...]:
     """The planes behind the near one, back to front; () if there are none.
 
     `frames` RGB uint8 (T, h, w, 3); `foreground` float32 (T, h, w), soft masks of all that differs from the near `plate`, whose
@@ -54,13 +59,14 @@ def find_planes(frames: np.ndarray, foreground: np.ndarray, camera: np.ndarray, 
     picks = np.unique(np.linspace(0, len(frames) - 1, FRAMES).round().astype(int))
     few = frames[picks]
     report.step()
-    planes = _first_planes(few, picks, camera, plate, regions, proposed_fractions(frames, camera, canvas, regions))
+    planes = _first_planes(few, picks, camera, plate, regions, proposed_fractions(frames, camera, canvas, regions),
+                           accelerator)
     report.step()
     for turn in range(ROUNDS):
         if planes and turn == 0:
             planes = _followed(frames, camera, planes, report)
         if planes:
-            plates = _stitched(few, picks, cleared(foreground, camera, planes)[picks], camera, planes)
+            plates = _stitched(few, picks, cleared(foreground, camera, planes)[picks], camera, planes, accelerator)
             planes = _opened(few, plates, planes, camera, least=LAST_LOOK if turn == ROUNDS - 1 else FIRST_LOOK)
         report.step()
     return planes
@@ -127,7 +133,7 @@ def _at(canvas: Canvas, picks: np.ndarray) -> Canvas:
 
 
 def _first_planes(few: np.ndarray, picks: np.ndarray, camera: np.ndarray, plate: Plate, regions: np.ndarray,
-                  proposed: Sequence[float]) -> tuple[FarPlane, ...]:
+                  proposed: Sequence[float], accelerator: Accelerator | None) -> tuple[FarPlane, ...]:
     """The fewest of the proposed planes that explain what is seen through the opening of the near plane."""
     height, width = few.shape[1:3]
     near = replace(plate, canvas=_at(plate.canvas, picks))
@@ -138,7 +144,7 @@ def _first_planes(few: np.ndarray, picks: np.ndarray, camera: np.ndarray, plate:
 
     fractions = sorted(proposed)
     canvases = [_at(canvas_of_plane(slower(camera, a), width, height), picks) for a in fractions]
-    plates = [build_plate(few.__getitem__, through, canvas, interpolation=cv2.INTER_LINEAR) for canvas in canvases]
+    plates = [build_plate(few.__getitem__, through, canvas, interpolation=cv2.INTER_LINEAR, accelerator=accelerator) for canvas in canvases]
     if not plates:
         return ()
     tables = [misses(few, one) for one in plates]
@@ -225,7 +231,8 @@ def _fraction(motion: np.ndarray, camera: np.ndarray, areas: np.ndarray, width: 
     return round(float(ratios[order][np.searchsorted(mass, mass[-1] / 2)]), 4)
 
 
-def _stitched(few: np.ndarray, picks: np.ndarray, foreground: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane]) -> list[Plate]:
+def _stitched(few: np.ndarray, picks: np.ndarray, foreground: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane],
+              accelerator: Accelerator | None) -> list[Plate]:
     """Plates of the planes, back to front, and of the near one, from the picked frames; those behind reach a little under edges in front,
     so that an opening may grow."""
     height, width = few.shape[1:3]
@@ -237,5 +244,5 @@ def _stitched(few: np.ndarray, picks: np.ndarray, foreground: np.ndarray, camera
     for index, canvas in enumerate(canvases):
         openings = [*exact[:index], *wide[index:]]
         weight = plane_weights(weights.__getitem__, canvases[1:], openings, index, width, height)
-        plates.append(build_plate(few.__getitem__, weight, canvas, interpolation=cv2.INTER_LINEAR))
+        plates.append(build_plate(few.__getitem__, weight, canvas, interpolation=cv2.INTER_LINEAR, accelerator=accelerator))
     return plates

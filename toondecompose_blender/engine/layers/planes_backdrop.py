@@ -6,12 +6,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from ..geometry import resized, warp_to
 from .plate import Canvas, Plate, build_plate, canvas_of_plane, view
+
+if TYPE_CHECKING:
+    from ..accelerator import Accelerator
 
 __all__ = ["FarPlane", "Backdrop", "build_backdrop", "plane_canvases", "plane_weights", "visibility"]
 
@@ -58,7 +62,8 @@ def _edge(opening: np.ndarray) -> np.ndarray:
 
 
 def build_backdrop(read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], camera: np.ndarray,
-                   planes: Sequence[FarPlane], *, size: tuple[int, int], found_at: tuple[int, int] | None = None) -> Backdrop:
+                   planes: Sequence[FarPlane], *, size: tuple[int, int], found_at: tuple[int, int] | None = None,
+                   accelerator: Accelerator | None = None) -> Backdrop:
     """Stitch one plate per plane.
 
     `read(t)` uint8 (H, W, 3) and `weight(t)` uint8 (H, W), 255 where surely background, are frames of `size` (W, H);
@@ -71,7 +76,7 @@ def build_backdrop(read: Callable[[int], np.ndarray], weight: Callable[[int], np
     canvases = plane_canvases(resized(camera, *factors), resized_planes, *size)
     openings = tuple(_resized_opening(plane.opening, old, new, factors)
                      for plane, old, new in zip(planes, before[1:], canvases[1:], strict=True))
-    plates = tuple(build_plate(read, plane_weights(weight, canvases[1:], openings, index, *size), canvas)
+    plates = tuple(build_plate(read, plane_weights(weight, canvases[1:], openings, index, *size), canvas, accelerator=accelerator)
                    for index, canvas in enumerate(canvases))
     return Backdrop(plates, openings)
 

@@ -4,8 +4,9 @@ It takes homographies and weights as given; it knows neither flow nor mattes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,6 +15,9 @@ from numba import njit
 from ...protocol import ClipError
 from ..geometry import corners, normalized, project, translation
 from ..parallel import map_ordered, worker_count
+
+if TYPE_CHECKING:
+    from ..accelerator import Accelerator
 
 __all__ = ["Canvas", "Look", "Plate", "canvas_of_plane", "build_plate", "view", "fill_unseen"]
 
@@ -65,27 +69,41 @@ def _too_large(pixels: int) -> ClipError:
 
 
 def build_plate(read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], canvas: Canvas, *,
-                interpolation: int = cv2.INTER_CUBIC) -> Plate:
+                interpolation: int = cv2.INTER_CUBIC, accelerator: Accelerator | None = None) -> Plate:
     """Stitch frames into a plate.
 
     `read(t)` is frame t, uint8 (H, W, 3); `weight(t)` uint8 (H, W), 255 where it surely shows this plane.
     Works in tiles of rows, so memory does not grow with the canvas.
     """
-    rows = max(8, TILE_BYTES // (len(canvas.homographies) * canvas.width * 4))
-    tiles = [(top, min(canvas.height, top + rows)) for top in range(0, canvas.height, rows)]
-
     def vote(tile: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         colors, weights, views = _warped_rows(read, weight, canvas, *tile, interpolation)
-        picture, agreement, support = _mode(colors, weights, VOTE_SIGMA, CANDIDATES)
-        # A pixel counts as seen if frames agree, and either enough of them do or most that could see it do.
-        seen = (agreement > 0.25) & ((support > 1.5) | (support > 0.6 * views))
-        return picture, seen.astype(np.float32)
+        return _believed(*_mode(colors, weights, VOTE_SIGMA, CANDIDATES), views)
 
-    parts = list(map_ordered(vote, tiles, ahead=max(1, 4 // worker_count())))
+    if accelerator is None:
+        rows = max(8, TILE_BYTES // (len(canvas.homographies) * canvas.width * 4))
+        parts = list(map_ordered(vote, _tiles(canvas, rows), ahead=max(1, 4 // worker_count())))
+    else:
+        from ..accelerator.plates import STRIP, strip_bytes, voted
+
+        def votes(strips: Sequence[tuple[int, int]]) -> list[tuple[np.ndarray, np.ndarray]]:
+            several = voted(accelerator, read, weight, canvas, strips, cubic=interpolation == cv2.INTER_CUBIC)
+            return [_believed(*strip) for strip in several]
+
+        parts = list(accelerator.map(votes, _tiles(canvas, STRIP), otherwise=vote, bytes_each=strip_bytes(canvas)))
     picture = np.concatenate([p for p, _ in parts])
     seen = np.concatenate([s for _, s in parts])
     filled = fill_unseen(picture, seen)
     return Plate(canvas, np.clip(np.rint(filled), 0, 255).astype(np.uint8), seen)
+
+
+def _tiles(canvas: Canvas, rows: int) -> list[tuple[int, int]]:
+    return [(top, min(canvas.height, top + rows)) for top in range(0, canvas.height, rows)]
+
+
+def _believed(picture: np.ndarray, agreement: np.ndarray, support: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A pixel counts as seen if frames agree, and either enough of them do or most that could see it do."""
+    seen = (agreement > 0.25) & ((support > 1.5) | (support > 0.6 * views))
+    return picture, seen.astype(np.float32)
 
 
 def _warped_rows(read, weight, canvas: Canvas, top: int, bottom: int, interpolation: int):
