@@ -49,7 +49,8 @@ def _table(rows: list[tuple[str, float, int]], total: float, engine: float | Non
     lines = [[name, f"{1000 * seconds:.1f}", str(steps), f"{seconds * steps / 3600:.2f}"] for name, seconds, steps in rows]
     lines.append(["in all", "", str(sum(steps for *_, steps in rows)), f"{total / 3600:.2f}"])
     if engine:
-        lines += [["Toon Decompose, the whole of it, at 720 lines", "", "", f"{engine / 3600:.4f}"], ["times as long", "", "", f"{total / engine:.0f}"]]
+        lines.append(["Toon Decompose, the whole of it, at 720 lines", "", "", f"{engine / 3600:.4f}"])
+        lines.append(["times as long", "", "", f"{total / engine:.0f}"])
     left_out = "" if raft else ", RAFT left out: torchvision is not here"
     return table(f"The published system's loops, {where.type}: {STEPS} steps of each timed and multiplied (no pictures, no files"
                  f"{left_out}; load {load:.1f})", ["loop", "ms a step", "steps", "hours"], lines)

@@ -9,6 +9,7 @@ import pytest
 
 from tests.engine.drawn import draw_clip, overlap
 from toondecompose_blender.engine.geometry import translation
+from toondecompose_blender.engine.layers import plate
 from toondecompose_blender.engine.layers.evidence import background_weights, interval, motion_masks, residual_masks
 from toondecompose_blender.engine.layers.plate import Canvas, build_plate, canvas_of_plane, fill_unseen, view
 from toondecompose_blender.engine.layers.shade import find_shade, under
@@ -53,6 +54,24 @@ def test_the_random_walk_fills_a_region_up_to_its_edge():
 
 def test_motion_alone_finds_most_of_the_sprite(clip):
     assert overlap(motion_masks(clip.frames, clip.camera), clip.alphas[0]) > 0.6
+
+
+def test_a_plate_in_many_tiles_asks_for_each_weight_once_where_memory_allows_and_is_the_same_where_not(clip, true_plate, monkeypatch):
+    weights, asked = background_weights(clip.alphas[0]), []
+
+    def weight(t):
+        asked.append(t)
+        return weights[t]
+
+    monkeypatch.setattr(plate, "TILE_BYTES", 1 << 18)
+    counts = []
+    for held in (plate.WEIGHT_BYTES, 0):
+        monkeypatch.setattr(plate, "WEIGHT_BYTES", held)
+        asked.clear()
+        again = build_plate(clip.frames.__getitem__, weight, true_plate.canvas)
+        assert again.picture.tobytes() == true_plate.picture.tobytes()
+        counts.append(max(asked.count(t) for t in range(1, len(weights))))
+    assert counts[0] == 1 < counts[1]
 
 
 def test_the_plate_shows_the_background_where_the_sprite_stood(clip, true_plate):

@@ -29,6 +29,7 @@ VOTE_SIGMA = 8.0           # gray levels per channel; by trial on toon clips
 MEAN_SHIFTS = 3
 LEAST_WEIGHT = 0.3         # a frame's pixel below this share of background has no vote
 TILE_BYTES = 48 << 20      # warped colors held at once by one thread
+WEIGHT_BYTES = 256 << 20   # weights of all frames that are held for all tiles; above, each tile asks for them again
 LARGEST_CANVAS = 120_000_000
 
 
@@ -75,12 +76,16 @@ def build_plate(read: Callable[[int], np.ndarray], weight: Callable[[int], np.nd
     `read(t)` is frame t, uint8 (H, W, 3); `weight(t)` uint8 (H, W), 255 where it surely shows this plane.
     Works in tiles of rows, so memory does not grow with the canvas.
     """
+    frames = len(canvas.homographies)
+    rows = max(8, TILE_BYTES // (frames * canvas.width * 4))
+    if canvas.height > rows:
+        weight = _at_hand(weight, frames)
+
     def vote(tile: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         colors, weights, views = _warped_rows(read, weight, canvas, *tile, interpolation)
         return _believed(*_mode(colors, weights, VOTE_SIGMA, CANDIDATES), views)
 
     if accelerator is None:
-        rows = max(8, TILE_BYTES // (len(canvas.homographies) * canvas.width * 4))
         parts = list(map_ordered(vote, _tiles(canvas, rows), ahead=max(1, 4 // worker_count())))
     else:
         from ..accelerator.plates import STRIP, strip_bytes, voted
@@ -104,6 +109,13 @@ def _believed(picture: np.ndarray, agreement: np.ndarray, support: np.ndarray, v
     """A pixel counts as seen if frames agree, and either enough of them do or most that could see it do."""
     seen = (agreement > 0.25) & ((support > 1.5) | (support > 0.6 * views))
     return picture, seen.astype(np.float32)
+
+
+def _at_hand(weight: Callable[[int], np.ndarray], frames: int) -> Callable[[int], np.ndarray]:
+    """The same weights, each made once if all of them may be held: every tile asks for every frame's."""
+    if weight(0).nbytes * frames > WEIGHT_BYTES:
+        return weight
+    return list(map_ordered(weight, range(frames))).__getitem__
 
 
 def _warped_rows(read, weight, canvas: Canvas, top: int, bottom: int, interpolation: int):
