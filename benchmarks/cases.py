@@ -54,7 +54,7 @@ class Measured:
     def record(self) -> dict:
         """Plain values, as they are kept."""
         run = asdict(self.run) | {"stages": [asdict(stage) for stage in self.run.stages]}
-        sums = {"seconds": round(self.run.seconds, 2), "busy": round(self.run.busy, 2), "peak_gb": self.run.peak_gb}
+        sums = {name: round(getattr(self.run, name), 2) for name in ("seconds", "alone", "busy", "peak_gb", "own_gb")}
         return run | sums | {"width": self.width, "height": self.height, "frames": self.frames}
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The physical floor: what no decomposition can go below, reading the clip, touching each pixel once, and writing each frame once.
-It uses the engine's own readers and writers on all cores; it decomposes nothing itself, and sets the engine's time beside."""
+It uses the engine's own readers and writers, counts time of the processor, and sets the engine's time beside; it decomposes nothing."""
 
 from __future__ import annotations
 
@@ -22,24 +22,25 @@ from toondecompose_blender.engine.pictures import write_picture
 from .cases import Case, demo_case, measured, violet_case
 from .stages import LONG, QUICK
 from .tables import keep_beside, kept, table
+from .watch import cores
 
 __all__ = ["Floor", "floor_of", "measure"]
 
 
 @dataclass(frozen=True)
 class Floor:
-    """Seconds of the clock: decode, one pass, one movie, all frames as PNG; `busy` s of the processor in all."""
+    """Seconds of the processor: decode, one pass, one movie, and all frames as PNG."""
     decode: float
     one_pass: float
     movie: float
     pictures: float
-    busy: float
     load: float
 
     @property
     def seconds(self) -> float:
-        """Decode, one pass, encode: every result holds a movie of the clip; PNGs of all frames are only written when asked for."""
-        return self.decode + self.one_pass + self.movie
+        """Of the clock with all cores: every result holds a movie of the clip, which one core encodes; PNGs of all frames are only
+        written when asked for."""
+        return (self.decode + self.one_pass) / cores() + self.movie
 
 
 def measure(clips: Path, *, quick: bool = False) -> None:
@@ -52,28 +53,29 @@ def measure(clips: Path, *, quick: bool = False) -> None:
         engine = _engine_seconds(case)
         if not quick:
             keep_beside("floor", {case.name: asdict(floor) | {"seconds": round(floor.seconds, 3), "engine_seconds": engine}})
-        rows.append([case.name, *(f"{value:.2f}" for value in (floor.decode, floor.one_pass, floor.movie, floor.seconds, floor.pictures)),
+        rows.append([case.name, *(f"{value:.2f}" for value in (floor.decode, floor.one_pass, floor.movie, floor.pictures, floor.seconds)),
                      f"{engine:.1f}", f"{engine / floor.seconds:.0f}", f"{floor.load:.1f}"])
-    print(table("Seconds of the physical floor with all cores, and how many times that the engine takes",
-                ["clip", "decode", "one pass", "encode (movie)", "floor", "all frames as PNG", "engine", "times", "load"], rows))
+    print(table(f"The physical floor in seconds of the processor, their sum on {cores()} cores, and how many times that the engine takes "
+                "alone on the machine", ["clip", "decode", "one pass", "encode (movie)", "all frames as PNG", "floor", "engine", "times",
+                                         "load"], rows))
 
 
 def _engine_seconds(case: Case) -> float:
     """Of a run kept on this machine, else of one made now."""
     record = kept("stages").get(case.name)
-    return record["seconds"] if record else round(measured(case).run.seconds, 2)
+    return record["alone"] if record else round(measured(case).run.alone, 2)
 
 
 def floor_of(reader: ClipReader, folder: Path) -> Floor:
     """The floor of a clip; what is written goes into `folder`."""
     cv2.setNumThreads(1)
-    load, busy = os.getloadavg()[0], time.process_time()
+    load = os.getloadavg()[0]
     frames: list[np.ndarray] = []
     decode = _seconds(lambda: frames.extend(map_ordered(reader.read, range(reader.count))))
     one_pass = _seconds(lambda: list(map_ordered(lambda frame: cv2.convertScaleAbs(frame, alpha=0.5), frames)))
     movie = _seconds(lambda: _write_movie(folder / "floor.mp4", frames, reader))
     pictures = _seconds(lambda: list(map_ordered(lambda t: write_picture(folder / f"floor_{t}.png", frames[t]), range(len(frames)))))
-    return Floor(decode, one_pass, movie, pictures, round(time.process_time() - busy, 3), round(load, 2))
+    return Floor(decode, one_pass, movie, pictures, round(load, 2))
 
 
 def _write_movie(path: Path, frames: list[np.ndarray], reader: ClipReader) -> None:
@@ -83,6 +85,6 @@ def _write_movie(path: Path, frames: list[np.ndarray], reader: ClipReader) -> No
 
 
 def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     work()
-    return round(time.perf_counter() - started, 3)
+    return round(time.process_time() - started, 3)

@@ -52,13 +52,13 @@ def draw(kept: dict[str, dict], out: Path) -> None:
         _stages(figure.add_subplot(grid[0, :]), kept["stages"]["figures"])
         series = kept["scaling"]["figures"]
         for column, name in enumerate(name for name in ("frames", "pixels", "sprites") if name in series):
-            _scaling(figure.add_subplot(grid[1, column]), name, series[name], "seconds", "seconds", BLUE)
+            _scaling(figure.add_subplot(grid[1, column]), name, series[name], "alone", "seconds", BLUE)
         for column, name in enumerate(name for name in ("frames", "pixels") if name in series):
             _scaling(figure.add_subplot(grid[2, column]), name, series[name], "peak_gb", "peak memory, GB", RED)
         _between(figure.add_subplot(grid[2, 2]), kept)
         machine = kept["stages"]["machine"]
         figure.suptitle(f"Toon Decompose on {machine['cores']} cores ({machine['memory_gb']:.0f} GB, no GPU), {machine['date']}; "
-                        "the machine was shared, see load and others in benchmarks/results", fontsize=10)
+                        "seconds without the machine's other programs (see benchmarks/results)", fontsize=10)
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=110, metadata={"Software": None})
         pyplot.close(figure)
@@ -69,9 +69,9 @@ def _stages(axes: Axes, cases: dict[str, dict]) -> None:
     for row, case in enumerate(cases.values()):
         left = 0.0
         for stage in case["stages"]:
-            axes.barh(row, stage["seconds"], left=left, height=0.7, color=STAGES.get(stage["name"], FAINT),
+            axes.barh(row, stage["alone"], left=left, height=0.7, color=STAGES.get(stage["name"], FAINT),
                       label=stage["name"] if row == 0 else None)
-            left += stage["seconds"]
+            left += stage["alone"]
         axes.text(left, row, f" {left:.0f} s, {case['peak_gb']:.1f} GB", va="center")
     axes.set_yticks(range(len(cases)), [_clip(name, case) for name, case in cases.items()])
     axes.invert_yaxis()
@@ -107,7 +107,7 @@ def _between(axes: Axes, kept: dict[str, dict]) -> None:
     if floor := kept.get("floor", {}).get("figures", {}).get("violet 720"):
         rows.append(("floor: decode,\none pass, encode", floor["seconds"], FAINT))
     if violet := kept["stages"]["figures"].get("violet 720"):
-        rows.append(("Toon Decompose", violet["seconds"], BLUE))
+        rows.append(("Toon Decompose", violet["alone"], BLUE))
     if published := kept.get("published", {}).get("figures", {}).get("cpu"):
         rows.append(("published loops\n(20 steps, multiplied)", published["seconds"], RED))
     for row, (_, seconds, color) in enumerate(rows):

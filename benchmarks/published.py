@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The published system's inner loops, timed here for a few steps and multiplied, beside the engine's time for the same clip.
-What the loops are stands in published_loops; this module only counts and compares."""
+On the processor one thread's time is divided by the cores, as if nothing were lost; what the loops are stands in published_loops."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PAIRS, UPDATES = 3, 20                              # of RAFT: pairs to time; th
 def measure(clips: Path, *, device: str, quick: bool = False) -> None:
     """Print a row a loop, their sum and the engine's time; keep them in benchmarks/results/published.json (not the quick one)."""
     where = torch.device("cuda" if device == "auto" and torch.cuda.is_available() else "cpu" if device == "auto" else device)
-    torch.set_num_threads(cores())
+    torch.set_num_threads(1)
     load, rows, shape = os.getloadavg()[0], [], QUICK if quick else VIOLET
     for loop in loops(shape, where, samples=100 if quick else SAMPLES):
         rows.append((loop.name, step_seconds(loop, where), loop.steps))
@@ -57,19 +57,23 @@ def _table(rows: list[tuple[str, float, int]], total: float, engine: float | Non
 
 
 def step_seconds(loop: Loop, device: torch.device) -> float:
-    """Mean seconds of a step, after some that warm up."""
+    """Mean seconds of a step, after some that warm up: of the processor, shared by all cores, or of the clock on another device."""
     for _ in range(WARM):
         loop.step()
     return _timed(loop.step, STEPS, device)
 
 
 def _timed(work: Callable[[], object], times: int, device: torch.device) -> float:
-    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
-    wait()
+    if device.type == "cpu":
+        started = time.process_time()
+        for _ in range(times):
+            work()
+        return (time.process_time() - started) / times / cores()
+    torch.cuda.synchronize()
     started = time.perf_counter()
     for _ in range(times):
         work()
-    wait()
+    torch.cuda.synchronize()
     return (time.perf_counter() - started) / times
 
 
@@ -92,4 +96,4 @@ def _engine_seconds(clips: Path) -> float | None:
     if case is None:
         return None
     record = kept("stages").get(case.name)
-    return record["seconds"] if record else round(measured(case).run.seconds, 2)
+    return record["alone"] if record else round(measured(case).run.alone, 2)

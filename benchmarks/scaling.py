@@ -33,6 +33,7 @@ SERIES = (
     Series("sprites", "60 frames of 640x360", tuple(drawn_case(f"K = {sprites}", size=(640, 360), frames=60, sprites=sprites)
                                                     for sprites in (2, 4, 6)), lambda one: one.case.sprites),
 )
+FIGURES = ("alone", "busy", "peak_gb", "own_gb")    # of a run
 QUICK = Series("frames", "128x96, K = 2", tuple(drawn_case(f"quick {count}", size=(128, 96), frames=count) for count in (8, 16)),
                lambda one: one.frames)
 
@@ -50,32 +51,29 @@ def measure(*, only: list[str], quick: bool = False) -> None:
 
 
 def _table(series: Series, done: list[Measured]) -> str:
-    first = done[0]
+    amounts, first = [series.amount(one) for one in done], done[0]
     rows = []
-    for one in done:
-        more = series.amount(one) / series.amount(first)
-        growth = [f"{figure(one) / figure(first):.1f}" for figure in (_seconds, _busy, _peak)]
-        rows.append([str(series.amount(one)), f"{more:.1f}", f"{one.run.seconds:.1f}", growth[0], f"{one.run.busy:.1f}", growth[1],
-                     f"{one.run.peak_gb:.2f}", growth[2], f"{one.run.load:.1f}"])
-    powers = [f"{power([series.amount(one) for one in done], [figure(one) for one in done]):.2f}" for figure in (_seconds, _busy, _peak)]
-    rows.append(["power of it", "", "", powers[0], "", powers[1], "", powers[2], ""])
-    return table(f"Scaling with {series.name} ({series.fixed}; the power is fitted to the last half of the rows)",
-                 [series.name, "times", "seconds", "times", "CPU s", "times", "peak GB", "times", "load"], rows)
+    for amount, one in zip(amounts, done):
+        cells = [f"{amount / amounts[0]:.1f}", f"{one.run.seconds:.1f}"]
+        for name in FIGURES:
+            cells += [f"{getattr(one.run, name):.2f}", f"{getattr(one.run, name) / getattr(first.run, name):.1f}"]
+        rows.append([str(amount), *cells, f"{one.run.load:.1f}"])
+    powers = [cell for name in FIGURES for cell in ("", f"{power(amounts, [getattr(one.run, name) for one in done]):.2f}")]
+    rows.append(["power of it", "", "", *powers, ""])
+    head = [series.name, "times", "seconds", "alone s", "times", "CPU s", "times", "peak GB", "times", "own GB", "times", "load"]
+    stages = "; ".join(f"{name} {value:.2f}" for name, value in _stage_powers(amounts, done).items())
+    return table(f"Scaling with {series.name} ({series.fixed}; the power is fitted to the last half of the rows)", head, rows) + \
+        f"The same power for the CPU seconds of each stage: {stages}\n"
+
+
+def _stage_powers(amounts: list[int], done: list[Measured]) -> dict[str, float]:
+    """Of stages that every run had, and worked a tenth of a second in."""
+    busy = [{stage.name: stage.busy for stage in one.run.stages} for one in done]
+    return {name: power(amounts, [stages[name] for stages in busy]) for name in busy[0]
+            if all(stages.get(name, 0) >= 0.1 for stages in busy)}
 
 
 def power(amounts: list[float], values: list[float]) -> float:
     """p of value ~ amount^p between the middle row and the last one: what is paid once weighs least there."""
     middle = (len(amounts) - 1) // 2
     return math.log(values[-1] / values[middle]) / math.log(amounts[-1] / amounts[middle])
-
-
-def _seconds(one: Measured) -> float:
-    return one.run.seconds
-
-
-def _busy(one: Measured) -> float:
-    return one.run.busy
-
-
-def _peak(one: Measured) -> float:
-    return one.run.peak_gb

@@ -56,13 +56,14 @@ def tables_of(done: Iterable[Measured]) -> str:
         return [[_label(one), *(_cell(one, name, cell) for name in names), *whole(one)] for one in done]
 
     return "\n".join((
-        table("Seconds of each stage", ["clip", *names, "whole", "s a frame"],
-              rows(lambda stage: f"{stage.seconds:.1f}", lambda one: [f"{one.run.seconds:.1f}", f"{one.run.seconds / one.frames:.2f}"])),
-        table(f"Use of {count} cores, %; in brackets of what other programs left of them (load: the machine's before the start)",
-              ["clip", *names, "whole", "load"],
-              rows(lambda stage: _use(stage.busy, stage.others, stage.seconds, count),
-                   lambda one: [_use(one.run.busy, sum(stage.others for stage in one.run.stages), one.run.seconds, count),
-                                f"{one.run.load:.1f}"])),
+        table("Seconds of each stage; alone: without the other programs of the machine, estimated from the threads that were ready",
+              ["clip", *names, "whole", "alone", "a frame"],
+              rows(lambda stage: f"{stage.seconds:.1f}",
+                   lambda one: [f"{one.run.seconds:.1f}", f"{one.run.alone:.1f}", f"{one.run.alone / one.frames:.2f}"])),
+        table(f"Use of {count} cores, %; in brackets: alone (load: the machine's before the start, others: their share of the cores, %)",
+              ["clip", *names, "whole", "load", "others"],
+              rows(lambda stage: _use(stage.busy, stage.seconds, stage.alone, count),
+                   lambda one: [_use(one.run.busy, one.run.seconds, one.run.alone, count), f"{one.run.load:.1f}", _others(one)])),
         table("Peak of resident memory, GB (whole: in brackets without pages of files, which the system can take back)",
               ["clip", *names, "whole"],
               rows(lambda stage: f"{stage.peak_gb:.2f}", lambda one: [f"{one.run.peak_gb:.2f} ({one.run.own_gb:.2f})"]))))
@@ -76,9 +77,12 @@ def _cell(one: Measured, name: str, cell: Callable[[StageUse], str]) -> str:
     return next((cell(stage) for stage in one.run.stages if stage.name == name), "-")
 
 
-def _use(busy: float, others: float, seconds: float, count: int) -> str:
-    """Per cent of all cores, and of what was left of them; nothing for a stage too short for the system's clock."""
-    if seconds < 0.1:
+def _use(busy: float, seconds: float, alone: float, count: int) -> str:
+    """Per cent of the cores, measured and alone; nothing for a stage too short for the system's clock."""
+    if min(seconds, alone) < 0.1:
         return "-"
-    left = max(busy, seconds * count - others)
-    return f"{100 * busy / (seconds * count):.0f} ({100 * busy / left:.0f})"
+    return f"{100 * busy / (seconds * count):.0f} ({100 * busy / (alone * count):.0f})"
+
+
+def _others(one: Measured) -> str:
+    return f"{100 * sum(stage.others for stage in one.run.stages) / (one.run.seconds * one.run.cores):.0f}"

@@ -19,18 +19,21 @@ from toondecompose_blender.protocol import Done, Failed, Progress, decode
 
 __all__ = ["Run", "StageUse", "cores", "watch"]
 
-INTERVAL = 0.05             # s between looks at the memory that is the engine's own
+INTERVAL = 0.05             # s between looks at the engine's threads and at the memory that is its own
 TICK = os.sysconf("SC_CLK_TCK")
 FORGET_PEAK = "5"           # written to clear_refs: the kernel's peak starts anew (man 5 proc)
 
 
 @dataclass(frozen=True)
 class StageUse:
-    """`busy` s of the processor, `others` s that other programs had; `peak_gb` resident, `own_gb` of it not pages of files."""
+    """`seconds` of the clock, `busy` of the processor, `others` of it that other programs had meanwhile; `alone`: what the clock
+    would have said without them, as far as it is known how many threads were ready to work at each time.
+    `peak_gb` resident, `own_gb` of it not pages of files."""
     name: str
     seconds: float
     busy: float
     others: float
+    alone: float
     peak_gb: float
     own_gb: float
 
@@ -53,6 +56,10 @@ class Run:
     @property
     def busy(self) -> float:
         return sum(stage.busy for stage in self.stages)
+
+    @property
+    def alone(self) -> float:
+        return sum(stage.alone for stage in self.stages)
 
     @property
     def peak_gb(self) -> float:
@@ -105,28 +112,52 @@ class _Account(threading.Thread):
 
     def __init__(self, pid: int):
         super().__init__(daemon=True)
-        self.folder, self.over, self.own_kb = Path(f"/proc/{pid}"), threading.Event(), 0
-        self.before = (time.perf_counter(), self._busy(), _busy_machine())
+        self.folder, self.over, self.lock = Path(f"/proc/{pid}"), threading.Event(), threading.Lock()
+        self.before = self.looked = self._now()
+        self.own_kb, self.alone = 0, 0.0
 
     def run(self) -> None:
         while not self.over.wait(INTERVAL):
-            self.own_kb = max(self.own_kb, self._status("RssAnon"))
+            with self.lock:
+                self._look()
 
     def close(self, name: str) -> StageUse:
-        now = (time.perf_counter(), self._busy(), _busy_machine())
-        seconds, busy, machine = (b - a for a, b in zip(self.before, now))
-        peak, own = self._status("VmHWM"), max(self.own_kb, self._status("RssAnon"))
-        with suppress(OSError):
-            (self.folder / "clear_refs").write_text(FORGET_PEAK)
-        self.before, self.own_kb = now, 0
-        return StageUse(name, round(seconds, 2), round(busy, 2), round(max(0.0, machine - busy), 2), round(peak / 2**20, 3),
-                        round(own / 2**20, 3))
+        with self.lock:
+            self._look()
+            seconds, busy, machine = (b - a for a, b in zip(self.before, self.looked))
+            peak, own, alone = self._status("VmHWM"), self.own_kb, min(self.alone, seconds)
+            with suppress(OSError):
+                (self.folder / "clear_refs").write_text(FORGET_PEAK)
+            self.before, self.own_kb, self.alone = self.looked, 0, 0.0
+        return StageUse(name, round(seconds, 2), round(busy, 2), round(max(0.0, machine - busy), 2), round(alone, 2),
+                        round(peak / 2**20, 3), round(own / 2**20, 3))
+
+    def _look(self) -> None:
+        """What was worked since the last look takes less time the more threads can work at it; waiting takes its time."""
+        now, ready = self._now(), self._ready()
+        seconds, busy = now[0] - self.looked[0], now[1] - self.looked[1]
+        self.alone += busy / min(ready, cores()) if ready else seconds
+        self.own_kb = max(self.own_kb, self._status("RssAnon"))
+        self.looked = now
+
+    def _now(self) -> tuple[float, float, float]:
+        """The clock, seconds of the processor that the process had, and those that all programs had."""
+        return time.perf_counter(), self._busy(), _busy_machine()
 
     def _busy(self) -> float:
         with suppress(OSError):
-            fields = (self.folder / "stat").read_text().rpartition(")")[2].split()
+            fields = _fields(self.folder / "stat")
             return (int(fields[11]) + int(fields[12])) / TICK       # utime and stime, fields 14 and 15 of all
         return 0.0
+
+    def _ready(self) -> int:
+        """Threads that work, or would if a core were free."""
+        count = 0
+        with suppress(OSError):
+            for task in (self.folder / "task").iterdir():
+                with suppress(OSError):
+                    count += _fields(task / "stat")[0] == "R"
+        return count
 
     def _status(self, row: str) -> int:
         """kB; a process that has ended has none."""
@@ -134,6 +165,11 @@ class _Account(threading.Thread):
             lines = (self.folder / "status").read_text().splitlines()
             return int(next(line for line in lines if line.startswith(row + ":")).split()[1])
         return 0
+
+
+def _fields(stat: Path) -> list[str]:
+    """The fields behind the program's name, the state first (man 5 proc)."""
+    return stat.read_text().rpartition(")")[2].split()
 
 
 def _busy_machine() -> float:

@@ -33,7 +33,7 @@ def test_the_tables_of_stages_have_a_column_for_every_stage_that_the_engine_ran(
     for part in (seconds, use, memory):
         title, head, row = part.splitlines()
         assert row.startswith("tiny: 6 of 96x64, K = 2") and "whole" in head, part
-    assert numbers(seconds.splitlines()[2].partition("K = 2")[2]) == len(heads) - 1 - 2       # "s a frame" is three words
+    assert numbers(seconds.splitlines()[2].partition("K = 2")[2]) == len(heads) - 1 - 1       # "a frame" is two words
     peaks = [float(word) for word in memory.splitlines()[2].partition("K = 2")[2].split()[:-2]]
     assert len(peaks) == len(STAGES) + 1 and min(peaks) > 0.05, "an engine that runs has more than 50 MB in every stage"
     assert len(list(clip.glob("frames/*.png"))) == 6
@@ -80,8 +80,8 @@ def test_a_table_sets_its_first_column_left_and_the_others_right():
 
 def test_the_picture_is_drawn_from_figures_that_were_kept(tmp_path):
     pytest.importorskip("matplotlib", reason="requirements/benchmarks.txt is not installed")
-    stage = {"name": "Flow", "seconds": 2.0}
-    case = {"stages": [stage], "seconds": 2.0, "peak_gb": 0.5, "width": 64, "height": 48, "frames": 10}
+    stage = {"name": "Flow", "alone": 2.0}
+    case = {"stages": [stage], "alone": 2.0, "peak_gb": 0.5, "width": 64, "height": 48, "frames": 10}
     series = {"fixed": "K = 2", "points": [case | {"amount": amount} for amount in (10, 20, 40)]}
     machine = {"cores": 2, "memory_gb": 8.0, "date": "2026-01-01"}
     kept = {"stages": {"figures": {"violet 720": case}, "machine": machine},
