@@ -144,7 +144,7 @@ def test_a_plate_voted_in_strips_is_the_same_plate(clip):
 def test_a_clip_decomposed_in_batches_has_the_same_sheet_order_mattes_and_homographies(clip, folder, plain, tmp_path):
     device = Counted("cpu")
     (out, one), other = plain, decomposed(folder, tmp_path / "out", device)
-    assert {"motion_masks", "residual_masks", "build_plate"} <= set(device.computed)
+    assert {"motion_masks", "residual_masks", "build_plate", "solve_drawings"} <= set(device.computed)
     assert [(sprite.id, sprite.exposure) for sprite in other.sprites] == [(sprite.id, sprite.exposure) for sprite in one.sprites]
     for mine, same in zip(other.sprites, one.sprites, strict=True):
         assert np.abs(np.load(tmp_path / "out" / mine.homographies) - np.load(out / same.homographies)).max() < 0.02

@@ -186,7 +186,7 @@ class _Job:
             canvas = self._sprite_canvas(k, sheet)
             sighting = Sighting(self.full.__getitem__, self.alphas[k].__getitem__, self._front(k).__getitem__, look, behind)
             solid = np.where(presence.solid, sheet.exposure, 0)
-            mattes = list(ticked(solve_drawings(sighting, canvas, solid), self.report))
+            mattes = list(ticked(solve_drawings(sighting, canvas, solid, accelerator=self.accelerator), self.report))
             behind += (Behind(canvas, sheet.exposure, [matte.rgba for matte in mattes]),)
             number = len(behind)
             names = f"sprite_{number}", f"Sprite {number}", "sprite"

@@ -44,13 +44,13 @@ class Accelerator:
         return planned(torch.cuda.mem_get_info(self.device)[0] + idle)
 
     def map(self, on_device: Callable[[Sequence[Item]], Sequence[Value]], items: Sequence[Item], *, otherwise: Callable[[Item], Value],
-            bytes_each: int) -> Iterator[Value]:
-        """`on_device` of batches of items, in order, as many at once as fit if each needs `bytes_each`.
+            bytes_each: int, most: int | None = None) -> Iterator[Value]:
+        """`on_device` of batches of items, in order, as many at once as fit if each needs `bytes_each`, and `most` at most.
 
         A batch that does not fit after all is tried again in halves; an item that does not fit alone is computed by `otherwise`, on
         the processor.  The artist is warned once; nothing is raised for want of memory.
         """
-        done, size = 0, min(len(items), self.free() // bytes_each)
+        done, size = 0, min(most or len(items), len(items), self.free() // max(1, bytes_each))
         while done < len(items):
             batch = items[done:done + max(1, size)]
             values = self._tried(on_device, batch) if size else None

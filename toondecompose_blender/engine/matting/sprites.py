@@ -4,8 +4,9 @@ It knows plates, poses and masks as given; it writes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,10 +14,14 @@ import numpy as np
 from ..geometry import normalized
 from ..layers.plate import Canvas, Look
 from ..parallel import map_ordered
-from .region import Exposure, find_region
+from .pool import Exposure, Pool, pooled
+from .region import find_region
 from .triangulation import Matte, solve_matte
 
-__all__ = ["Behind", "Sighting", "solve_drawings"]
+if TYPE_CHECKING:
+    from ..accelerator import Accelerator
+
+__all__ = ["Behind", "Sighting", "enlargement", "solve_drawings"]
 
 MOST_BYTES = 220 << 20      # exposures of one drawing held at once; more are thinned out evenly in time
 BYTES_PER_PIXEL = 24        # of one exposure, its evidence included
@@ -42,20 +47,35 @@ class Sighting:
     behind: tuple[Behind, ...]
 
 
-def solve_drawings(sighting: Sighting, canvas: Canvas, exposure: np.ndarray) -> Iterator[Matte]:
+def solve_drawings(sighting: Sighting, canvas: Canvas, exposure: np.ndarray, *, accelerator: Accelerator | None = None) -> Iterator[Matte]:
     """The matte of drawing 1, 2, ... of a sprite with the given canvas and exposure (T,)."""
     height, width = sighting.read(0).shape[:2]
     scale = min(height, width) / 360
     most = max(2, MOST_BYTES // (canvas.width * canvas.height * BYTES_PER_PIXEL))
+    shown = [_thinned(np.flatnonzero(exposure == number), most) for number in range(1, int(exposure.max(initial=0)) + 1)]
 
-    def solve(number: int) -> Matte:
-        frames = np.flatnonzero(exposure == number)
-        if len(frames) > most:
-            frames = frames[np.linspace(0, len(frames) - 1, most).round().astype(int)]
-        sights = [_sight(sighting, canvas, int(t)) for t in frames]
-        return solve_matte(sights, find_region(sights, scale=scale), scale=scale)
+    def pool_of(frames: list[int]) -> Pool:
+        return pooled([_sight(sighting, canvas, t) for t in frames])
 
-    return map_ordered(solve, range(1, int(exposure.max(initial=0)) + 1), ahead=1)
+    def solved(pool: Pool) -> Matte:
+        return solve_matte(pool, find_region(pool, scale=scale), scale=scale)
+
+    if accelerator is None:
+        return map_ordered(lambda frames: solved(pool_of(frames)), shown, ahead=1)
+    from ..accelerator.drawings import exposure_bytes, pooled_sights
+
+    def pools(drawings: Sequence[list[int]]) -> list[Pool]:
+        return [pooled_sights(accelerator, sighting, canvas, frames) for frames in drawings]
+
+    need = exposure_bytes(canvas) * max(map(len, shown), default=0)
+    return map_ordered(solved, accelerator.map(pools, shown, otherwise=pool_of, bytes_each=need, most=1), ahead=1)
+
+
+def _thinned(frames: np.ndarray, most: int) -> list[int]:
+    """At most so many of the frames, evenly in time."""
+    if len(frames) > most:
+        frames = frames[np.linspace(0, len(frames) - 1, most).round().astype(int)]
+    return frames.tolist()
 
 
 def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
@@ -68,7 +88,7 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
         return cv2.warpPerspective(picture, homography, (canvas.width, canvas.height), flags=flags, borderMode=border)
 
     mask, front = sighting.mask(t), sighting.front(t)
-    enlarged = to_canvas @ _enlargement(mask.shape, (height, width))
+    enlarged = to_canvas @ enlargement(mask.shape, (height, width))
     inside = seen_from(np.ones((height, width), np.float32), to_canvas, cv2.INTER_LINEAR) > 0.999
     background, seen = _behind(sighting, canvas, t, to_canvas)
     return Exposure(
@@ -78,7 +98,7 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
         prior=seen_from(mask, enlarged, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE))
 
 
-def _enlargement(small: tuple[int, int], large: tuple[int, int]) -> np.ndarray:
+def enlargement(small: tuple[int, int], large: tuple[int, int]) -> np.ndarray:
     """Analysis px -> full-size px, pixel centres at integers."""
     y, x = large[0] / small[0], large[1] / small[1]
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Alpha and color of a drawing in closed form: the same drawing over a background that moves (Smith and Blinn's triangulation,
-as a ridge regression towards a known-background matte).  It sees exposures on the canvas and the drawing's region."""
+as a ridge regression towards a known-background matte).  It sees what the exposures say together and the drawing's region."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..layers.evidence import residual_evidence
 from ..layers.plate import fill_unseen
-from .region import Exposure, Region, odd
+from .pool import Pool
+from .region import Region, odd
 
 __all__ = ["Matte", "solve_matte"]
 
@@ -30,24 +30,24 @@ class Matte:
     confidence: np.ndarray
 
 
-def solve_matte(exposures: list[Exposure], region: Region, *, scale: float) -> Matte:
-    """The drawing seen in `exposures` (at least one); `scale` is the frame's short side over 360 px."""
-    mean_color, mean_background, covariance, variance, sights = _moments(exposures)
-    prior = _known_background_alpha(exposures, region, mean_color, mean_background, scale)
-    alpha = 1 - (covariance + RIDGE * (1 - prior)) / (variance + RIDGE)
+def solve_matte(pool: Pool, region: Region, *, scale: float) -> Matte:
+    """The drawing with this pool and region; `scale` is the frame's short side over 360 px."""
+    prior = _known_background_alpha(pool, region, scale)
+    alpha = 1 - (pool.covariance + RIDGE * (1 - prior)) / (pool.variance + RIDGE)
     alpha = np.clip(alpha, 0, 1)
-    alpha[_quiet(exposures) & ~region.solid & (alpha < DUST)] = 0
+    # Mattes leave faint dust where all is quiet, made of a background that is not quite where, or as sharp as, its plate says.
+    alpha[pool.quiet & ~region.solid & (alpha < DUST)] = 0
     alpha[alpha < SNAP_LOW] = 0
     alpha[alpha > SNAP_HIGH] = 1
     inner = cv2.erode(region.solid.astype(np.uint8), _square(9 * scale)) > 0
     outer = cv2.dilate(region.solid.astype(np.uint8), _square(9 * scale)) == 0
     # Where the background never changed behind the inside, its alpha is not determined: take it as opaque.
-    opaque = inner & (variance < VARIED * np.maximum(sights, 1))
+    opaque = inner & (pool.variance < VARIED * np.maximum(pool.sights, 1))
     alpha = np.where(outer, 0, np.where(opaque, 1, alpha)).astype(np.float32)
-    color = _straight_color(mean_color, mean_background, alpha, sights)
+    color = _straight_color(pool.color, pool.background, alpha, pool.sights)
     color[cv2.dilate((alpha > 0).astype(np.uint8), _square(5 * scale)) == 0] = 0
     rgba = np.dstack([color, np.rint(alpha * 255)]).astype(np.uint8)
-    confidence = np.where(alpha > 0, np.minimum(sights, 1) * 255, 255).astype(np.uint8)
+    confidence = np.where(alpha > 0, np.minimum(pool.sights, 1) * 255, 255).astype(np.uint8)
     return Matte(rgba, confidence)
 
 
@@ -55,40 +55,9 @@ def _square(size: float) -> np.ndarray:
     return np.ones((odd(size), odd(size)), np.uint8)
 
 
-def _moments(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
-    """Mean color and mean background over visible exposures, and their joint scatter where the background is known."""
-    shape = exposures[0].seen.shape
-    sights = np.zeros(shape, np.float32)
-    color, background = np.zeros((*shape, 3), np.float32), np.zeros((*shape, 3), np.float32)
-    for sight in exposures:
-        sights += sight.visible
-        color += sight.color * sight.visible[..., None]
-        background += sight.background * sight.visible[..., None]
-    divisor = np.maximum(sights, 1e-3)[..., None]
-    color, background = color / divisor, background / divisor
-    covariance, variance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    if len(exposures) > 1:
-        for sight in exposures:
-            step = (sight.background - background) * (sight.visible * sight.seen)[..., None]
-            covariance += np.einsum("hwc,hwc->hw", sight.color - color, step)
-            variance += np.einsum("hwc,hwc->hw", sight.background - background, step)
-    return color, background, covariance, variance, sights
-
-
-def _quiet(exposures: list[Exposure]) -> np.ndarray:
-    """Where no exposure differs from the background, though all that are visible know it: bool (H, W).  Mattes leave faint
-    dust there, made of a background that is not quite where, or as sharp as, its plate says."""
-    quiet, looked = np.ones(exposures[0].seen.shape, bool), np.zeros(exposures[0].seen.shape, bool)
-    for sight in exposures:
-        evidence = residual_evidence(sight.color, sight.background, sight.seen)
-        quiet &= ~sight.visible | (sight.seen & (evidence.foreground == 0))
-        looked |= sight.visible
-    return quiet & looked
-
-
-def _known_background_alpha(exposures: list[Exposure], region: Region, color: np.ndarray, background: np.ndarray,
-                            scale: float) -> np.ndarray:
+def _known_background_alpha(pool: Pool, region: Region, scale: float) -> np.ndarray:
     """In a band around the region's border: how far the color lies between the known background and the sure inside's color."""
+    color, background = pool.color, pool.background
     sure = cv2.erode((region.soft > 0.9).astype(np.uint8), _square(5 * scale)).astype(np.float32)
     if not sure.any():
         sure = region.solid.astype(np.float32)
@@ -98,14 +67,13 @@ def _known_background_alpha(exposures: list[Exposure], region: Region, color: np
     span = inside - background
     length = np.einsum("hwc,hwc->hw", span, span)
     between = np.clip(np.einsum("hwc,hwc->hw", color - background, span) / np.maximum(length, 1), 0, 1)
-    known = np.logical_and.reduce([sight.seen for sight in exposures])
-    trust = np.clip((length - DISTINCT[0]) / DISTINCT[1], 0, 1) * known
+    trust = np.clip((length - DISTINCT[0]) / DISTINCT[1], 0, 1) * pool.known
     solid = region.solid.astype(np.uint8)
     band = (cv2.dilate(solid, _square(5 * scale)) > 0) & (cv2.erode(solid, _square(7 * scale)) == 0)
     sharpened = np.clip((region.soft - 0.5) * 2.5 + 0.5, 0, 1)
     alpha = np.where(band, trust * between + (1 - trust) * sharpened, region.solid)
     strands, strength = _strands(solid, color, background, scale)
-    return np.where(strands & known, np.maximum(alpha, strength), alpha).astype(np.float32)
+    return np.where(strands & pool.known, np.maximum(alpha, strength), alpha).astype(np.float32)
 
 
 def _strands(solid: np.ndarray, color: np.ndarray, background: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
