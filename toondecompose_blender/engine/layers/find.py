@@ -15,7 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from ..flow import Flow
 from ..matting.random_walker import edge_weights, random_walk
 from ..motion import Motion, refine_motion
-from ..paged import new, paged, stacked
+from ..paged import Recalled, new, paged, stacked
 from ..parallel import map_ordered
 from ..report import Report
 from .evidence import background_weight, background_weights, motion_masks, residual_masks
@@ -115,6 +115,8 @@ def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: fl
         backdrop = _backdrop(frames, camera, cleared(masks, camera.homographies, planes) if turn == 1 else masks, planes, accelerator)
         look = partial(backdrop.view, width=width, height=height)
         if not camera.static:
+            # The shade and the masks under it look at every frame, one after the other.
+            look = Recalled(look, len(frames), size=frames[0].nbytes * 4 // 3).__getitem__
             shade = find_shade(frames, look, masks)
         masks = residual_masks(frames, under(look, shade), prior, prior_trust=trust, seeds=seeds, accelerator=accelerator)
         if turn == 1 and not planes:
