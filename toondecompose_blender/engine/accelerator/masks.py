@@ -49,17 +49,16 @@ def _local_deviation(pictures: torch.Tensor, box: int = 7) -> torch.Tensor:
 
 
 def residual_walk(accelerator: Accelerator, frames: np.ndarray, looks: Sequence[tuple[np.ndarray, np.ndarray]],
-                  hints: Sequence[tuple[np.ndarray, np.ndarray]], seeds: np.ndarray | None, *, unseen_trust: float) -> np.ndarray:
+                  hints: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], seeds: np.ndarray | None) -> np.ndarray:
     """Soft masks float32 (N, h, w) of frames uint8 (N, h, w, 3) against what `looks` show.
 
-    Of `hints`, a pair a frame, the first is another mask, 0 or 1, and the second what it is worth where the plate was seen; elsewhere
-    it is worth `unseen_trust`.
+    Of `hints`, three a frame, the first is another mask, 0 or 1, the others are what it is worth where the plate was seen, and where not.
     """
     pictures, shown = accelerator.pictures(frames), accelerator.pictures([colors for colors, _ in looks])
     seen = accelerator.pictures([known.astype(np.uint8) for _, known in looks])
-    belief, trust = (accelerator.pictures(part) for part in zip(*hints, strict=True))
+    belief, where_seen, where_unseen = (accelerator.pictures(part) for part in zip(*hints, strict=True))
     foreground, background = residual_evidence(pictures, shown, seen)
-    hint = torch.where(seen > 0, trust, unseen_trust)
+    hint = torch.where(seen > 0, where_seen, where_unseen)
     confidence = 0.6 * foreground + background + hint + 1e-4
     value = (0.6 * foreground + hint * belief + 3e-5) / confidence
     if seeds is not None:

@@ -139,24 +139,26 @@ def _local_deviation(picture: np.ndarray, box: int = 7) -> np.ndarray:
     return np.sqrt(np.maximum(cv2.blur(gray * gray, (box, box)) - mean * mean, 0))
 
 
-def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_trust: float = 0.0,
+def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_trust: tuple[float, float] = (0.0, 0.0),
                    seeds: np.ndarray | None = None, accelerator: Accelerator | None = None) -> np.ndarray:
     """Soft foreground masks float32 (T, h, w) from the difference to the background that `look(t)` shows.
 
     `prior` float32 (T, h, w) are masks from elsewhere: they decide where the background was never seen, and count with
-    `prior_trust` everywhere else, but for their outlines, which the pictures know better.  `seeds` uint8 (T, h, w) are an
-    artist's hints: 0 background, `UNKNOWN`, else foreground.
+    `prior_trust` everywhere else (where they say background, where they say foreground), but for their outlines, which the
+    pictures know better.  `seeds` uint8 (T, h, w) are an artist's hints: 0 background, `UNKNOWN`, else foreground.
     """
-    def hinted(t: int) -> tuple[np.ndarray, np.ndarray]:
+    def hinted(t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         belief = (prior[t] > 0.5).astype(np.float32)
         outline = cv2.dilate(belief, OUTLINE) - cv2.erode(belief, OUTLINE)
-        return belief, np.where(outline > 0, min(prior_trust, OUTLINE_TRUST), prior_trust)
+        trust = np.where(belief > 0, *np.float32(prior_trust[::-1]))
+        seen = np.where(outline > 0, np.minimum(trust, np.float32(OUTLINE_TRUST)), trust)
+        return belief, seen, np.maximum(trust, np.float32(UNSEEN_TRUST))
 
     def mask(t: int) -> np.ndarray:
         shown, seen = look(t)
         evidence = residual_evidence(frames[t], shown, seen)
-        belief, trust = hinted(t)
-        hint = np.where(evidence.unseen > 0, np.float32(max(UNSEEN_TRUST, prior_trust)), trust).astype(np.float32)
+        belief, where_seen, where_unseen = hinted(t)
+        hint = np.where(evidence.unseen > 0, where_unseen, where_seen)
         confidence = 0.6 * evidence.foreground + evidence.background + hint + 1e-4
         value = (0.6 * evidence.foreground + hint * belief + 3e-5) / confidence
         if seeds is not None:
@@ -172,7 +174,7 @@ def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_t
     def masks(numbers: Sequence[int]) -> np.ndarray:
         views, hints = list(map_ordered(look, numbers)), list(map_ordered(hinted, numbers))
         told = None if seeds is None else seeds[list(numbers)]
-        return residual_walk(accelerator, frames[list(numbers)], views, hints, told, unseen_trust=max(UNSEEN_TRUST, prior_trust))
+        return residual_walk(accelerator, frames[list(numbers)], views, hints, told)
 
     bytes_each = RESIDUAL_BYTES * frames.shape[1] * frames.shape[2]
     return stacked(accelerator.map(masks, range(len(frames)), otherwise=mask, bytes_each=bytes_each), len(frames))

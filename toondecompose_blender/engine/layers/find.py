@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from ..flow import Flow
 from ..matting.random_walker import edge_weights, random_walk
-from ..motion import Motion, refine_motion
+from ..motion import Motion, refine_motion, standing
 from ..paged import Recalled, new, paged, stacked
 from ..parallel import map_ordered
 from ..report import Report
@@ -33,10 +33,11 @@ __all__ = ["Layers", "find_layers", "plate_weight"]
 ROUNDS = 3                 # of plates and masks: to find the planes, to clean their plates, to be believed
 DUST, DUST_SHARE = 1e-4, 0.004   # smallest part, of the frame's area and of the largest part's
 GAP = 0.06                 # of the short side: gaps in a sprite up to twice this wide are closed before the plate is built
-# What a label of the split is worth against the difference to the plate: much before a still camera, whose plate shows sprites
-# that held still as if they were background; little where motion tells the plate from the sprites.
-STILL_LABEL_TRUST, MOVING_LABEL_TRUST = 0.4, 0.1
-SHARE_TRUST = 0.05
+# What labels of the split are worth against the difference to the plate, more than any (measured), but where they say background
+# and a plate shows sprites that held still as if they were it, or an artist had to correct them.
+LABEL_TRUST, DOUBTED_TRUST = 2.0, 0.4
+LABEL_EDGE = np.ones((5, 5), np.uint8)      # within half of this from its outline a label is worth ...
+EDGE_TRUST = 0.05          # ... less than the picture's edges
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
     labels = None
     if sprites != 2 or camera.static:
         split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, report=report)
+        camera = standing(camera) if split.still else camera
         labels = split.labels if seeds is None else _with_seeds(split.labels, seeds)
         prior = stacked((frame > 0 for frame in paged(labels)), len(labels), np.float32)
     else:
@@ -73,7 +75,8 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
             hinted = (np.where(seed == UNKNOWN, mask, (seed > 0).astype(np.float32)) for seed, mask in both)
             prior = stacked(hinted, len(prior))
     camera = refine_motion(frames, camera, weights=background_weights(prior), report=report)
-    trust = 0.0 if labels is None else STILL_LABEL_TRUST if camera.static else MOVING_LABEL_TRUST
+    doubted = camera.static or seeds is not None
+    trust = (0.0, 0.0) if labels is None else (DOUBTED_TRUST if doubted else LABEL_TRUST, LABEL_TRUST)
     # More than two sprites may be planes themselves: then the background keeps to one.
     foreground, planes, backdrop, shade = _foreground(frames, camera, prior, trust, sprites == 2, seeds, report, accelerator)
     alone = labels is None or labels.max() < 2
@@ -105,7 +108,7 @@ def _keep_what_was_meant(labels: np.ndarray, seeds: np.ndarray, number: int) -> 
     labels[(labels == number) & ~meant[parts]] = 0
 
 
-def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: float, inner_planes: bool,
+def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: tuple[float, float], inner_planes: bool,
                 seeds: np.ndarray | None, report: Report,
                 accelerator: Accelerator | None) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray]:
     """The union of the sprites, float32 (T, h, w); the background's far planes and all its plates; the shade, float32 (h, w, 3)."""
@@ -166,8 +169,11 @@ def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray) 
 
     def shares(t: int) -> np.ndarray:
         right, down = edge_weights(frames[t])
-        confidence = np.where(labels[t] > 0, np.float32(SHARE_TRUST), np.float32(1e-5))
-        parts = np.stack([random_walk((labels[t] == k).astype(np.float32), confidence, right, down) for k in range(1, count + 1)])
+        member = [(labels[t] == k).astype(np.uint8) for k in range(1, count + 1)]
+        confidence = np.where(labels[t] > 0, np.float32(EDGE_TRUST), np.float32(1e-5))
+        for mask in member:
+            confidence[cv2.erode(mask, LABEL_EDGE) > 0] = 1
+        parts = np.stack([random_walk(mask.astype(np.float32), confidence, right, down) for mask in member])
         parts /= np.maximum(parts.sum(0), 1e-6)
         return _to_bytes(foreground[t] * parts)
 
