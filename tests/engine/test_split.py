@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from toondecompose_blender.engine.layers.split import split_sprites
+from toondecompose_blender.engine.layers.split_order import meetings
 
 WIDTH, HEIGHT, FRAMES = 192, 128, 16
 
@@ -223,6 +224,37 @@ def test_a_sky_without_features_stays_background_behind_what_moves():
     frames, truth = skyline_before_a_flat_sky()
     split = split_sprites(frames, flow_of(frames), sprites=2, camera=STANDING, static=True)
     assert overlap(split.labels, truth, 1) >= 0.95
+
+
+def street_before_a_flat_sky():
+    """A street that pans before a sky of one color, and a figure that walks on the spot; the sky is 0, the street 1, the figure 2."""
+    houses = street(4, WIDTH + 4 * FRAMES)
+    frames, figure = drawn(lambda t: houses[:, 4 * t:4 * t + WIDTH], (TALL, (205, 70, 60), lambda t: shifted(80, 50 + 3 * (t % 2))))
+    sky = (frames == (170, 205, 235)).all(3) & (figure == 0)
+    return frames, np.where(figure > 0, 2, np.where(sky, 0, 1))
+
+
+def test_a_flat_sky_behind_a_pan_is_a_plane_of_its_own_when_a_sprite_more_is_asked_for():
+    frames, truth = street_before_a_flat_sky()
+    split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(4), static=False)
+    assert split.still and split.count == 3 == len(split.motions)
+    assert overlap(split.labels, truth, 0) >= 0.95
+    assert overlap(split.labels, truth, 1) >= 0.95
+    assert overlap(split.labels, truth, 2) >= 0.85
+    assert velocity(split, 1, 96, 64) == pytest.approx(-4, abs=0.1)
+
+
+def test_a_flat_sky_stays_with_the_street_when_no_more_sprites_are_asked_for_than_move():
+    frames, truth = street_before_a_flat_sky()
+    split = split_sprites(frames, flow_of(frames), sprites=2, camera=panned(4), static=False)
+    assert not split.still and overlap(split.labels, truth // 2, 1) >= 0.85
+
+
+def test_an_outline_that_goes_straight_on_is_before_those_that_end_at_it():
+    labels = np.zeros((60, 80), int)
+    labels[20:40, 10:50] = 1
+    labels[10:50, 40:70] = 2        # its left side runs on above and below label 1
+    assert meetings(labels, 3)[2].tolist() == [2, 2, 0] and not meetings(labels, 3)[1].any()
 
 
 def test_three_sprites_that_cross_are_found_in_their_order():

@@ -15,7 +15,9 @@ from .edgels import find_edgels
 from .ownership import build_graph
 from .proposals import Proposals, propose_motions
 from .split_agreement import measure_agreement
-from .split_merge import attached, merged_to, ordered, smoothed
+from .split_backdrop import behind_all, sky_of
+from .split_merge import attached, merged_to, smoothed, worth_more_than_a_sprite
+from .split_order import ordered
 from .split_search import find_layers, open_space, sprite_tables
 from .supervoxels import build_supervoxels
 
@@ -32,11 +34,13 @@ WORTHWHILE = 0.04       # share of the first energy that a sprite must save to b
 @dataclass(frozen=True)
 class Split:
     """`labels` uint8 (T, h, w), 0 the background, then back to front; `count` labels; `motions` float64 (count, T-1, 3, 3) frame
-    t -> t+1 in px, NaN where unknown; `energies`: what is unexplained with 1, 2, ... layers."""
+    t -> t+1 in px, NaN where unknown; `energies`: what is unexplained with 1, 2, ... layers; `still`: the background stands still,
+    whatever the camera was said to do."""
     labels: np.ndarray
     count: int
     motions: np.ndarray
     energies: tuple[float, ...]
+    still: bool
 
 
 def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.ndarray, static: bool,
@@ -63,11 +67,14 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
         if energy < least:
             least, layers, still = energy, found, static or background == STILL
     count = sprites or _worthwhile(layers.trail)
-    layers = smoothed(ordered(merged_to(layers, count, edgels)))
-    layers = ordered(attached(layers, edgels)) if still else layers
+    layers = merged_to(layers, count, edgels)
+    sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
+    parted = sky.any() and worth_more_than_a_sprite(layers, voxels.size[sky].sum(), edgels)
+    layers = smoothed(ordered(merged_to(layers, count - parted, edgels)))
+    layers = ordered(attached(layers, edgels)) if still else behind_all(layers, sky_of(layers)) if parted else layers
     report.step()
     labels = stacked(map(layers.labels.astype(np.uint8).__getitem__, paged(voxels.labels)), len(frames))
-    return Split(labels, count, np.stack(layers.motions), layers.trail)
+    return Split(labels, count, np.stack(layers.motions), layers.trail, still or parted)
 
 
 def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list[tuple[int, np.ndarray]]:

@@ -1,25 +1,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes sprites of layers: still pieces join the sprite that they touch, surplus layers merge, and overlaps decide the order.
+"""Makes sprites of layers: still pieces join the sprite that they touch, and surplus layers merge.
 It must not know frames, only pieces, their motions and the energy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import permutations
 
 import numpy as np
 
-from ..geometry import project
 from ..paged import paged
-from .edgels import Edgels, chained
+from .edgels import Edgels
 from .ownership import BORDER_TOUCH, CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
 from .ownership_moves import swept
 from .split_attachment import attachments
 from .split_search import Layers, sprite_table
-from .supervoxels import Supervoxels
+from .supervoxels import Supervoxels, mean_colors
 
-__all__ = ["attached", "merged_to", "ordered", "smoothed"]
+__all__ = ["attached", "merged_to", "smoothed", "worth_more_than_a_sprite"]
 
 TOUCHING = 0.04         # share of a still piece's outline that its sprite must hold (by trial on toon clips) ...
 FAITHFUL = 0.6          # ... in this share of the frames that show the piece: what a sprite only passes is background
@@ -32,7 +30,7 @@ NOTABLE = 2e-4          # share of the clip's voxels from which background can b
 SMOOTHING = 2.0         # times the border cost of the search: fills that any motion explains follow their outlines (drawn clips)
 ATTACHED = 0.5          # share of the energy that a merge costs which attachment forgives: limbs move by themselves (drawn clips)
 LOST_AREA = 1e-3        # energy of a voxel of the smaller layer of a merge: rather lose a patch than a plane (drawn clips)
-HIDDEN = 1.0            # energy of a px that a sprite hides although it is said to be behind (drawn clips)
+PLANE = 2e-3            # energy that a voxel of a flat plane is worth (drawn clips: a tenth of what a true sprite's merge costs)
 SHARED_BORDER = 0.05    # what a unit of common outline of attached layers saves when they merge
 
 
@@ -40,7 +38,7 @@ def attached(layers: Layers, edgels: Edgels) -> Layers:
     """`layers` after still pieces of a still background that touch a sprite, and that nothing passes over, joined it."""
     labels, energy = layers.labels, layers.energy
     voxels = energy.graph.voxels
-    color = _mean_colors(voxels)
+    color = mean_colors(voxels)
     staying = (labels == 0) & (voxels.size > NOTABLE * voxels.size.sum())
     free = (labels == 0) & (voxels.border == 0)
     free &= ~_like(color, color[staying & (voxels.border > 0)])     # sky between the spokes of a wheel ties nothing together
@@ -114,23 +112,23 @@ def _travels(labels: np.ndarray, voxels: Supervoxels, count: int) -> np.ndarray:
     return result
 
 
-def _mean_colors(voxels: Supervoxels) -> np.ndarray:
-    """Mean color of each piece, (n, 3)."""
-    total = np.zeros((voxels.count, 3))
-    for labels, sharp in paged(zip(voxels.labels, voxels.sharp)):
-        for c in range(3):
-            total[:, c] += np.bincount(labels.ravel(), sharp[..., c].ravel(), voxels.count)
-    return total / voxels.size[:, None]
-
-
 def merged_to(layers: Layers, count: int, edgels: Edgels) -> Layers:
     """`layers` after the pairs whose union costs least, and less if they are attached, merged down to `count`.
 
     A union moves, in each frame, like the one of the two that owns more there: so the halves of a sprite's life find together.
     """
     while len(layers.motions) > count:
-        layers = min(_unions(layers, edgels), key=lambda union: union[0])[1]
+        layers = _cheapest_union(layers, edgels)[1]
     return layers
+
+
+def worth_more_than_a_sprite(layers: Layers, size: float, edgels: Edgels) -> bool:
+    """Whether a plane of `size` voxels that costs no energy is worth more than the least that `layers` could lose by a merge."""
+    return _cheapest_union(layers, edgels)[0] < PLANE * size
+
+
+def _cheapest_union(layers: Layers, edgels: Edgels) -> tuple[float, Layers]:
+    return min(_unions(layers, edgels), key=lambda union: union[0])
 
 
 def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers]]:
@@ -172,45 +170,6 @@ def _shared_outlines(labels: np.ndarray, energy: Energy, count: int) -> np.ndarr
     graph, result = energy.graph, np.zeros((count, count))
     np.add.at(result, (labels[graph.first], labels[graph.second]), graph.length)
     return result + result.T
-
-
-def ordered(layers: Layers) -> Layers:
-    """`layers` renumbered back to front: the order in which the edges between sprites move most like their front, and in which
-    what should be seen of a sprite, by its motion, is hidden by one before it."""
-    labels, energy, count = layers.labels, layers.energy, len(layers.motions)
-    graph, front = energy.graph, HIDDEN * _hidden(layers)   # front[i, j]: cost of i being in front of j
-    for case, a, b in ((1, graph.first, graph.second), (2, graph.second, graph.first)):
-        edge = np.flatnonzero(labels[a] != labels[b])
-        owner = labels[a[edge]]
-        np.add.at(front, (owner, labels[b[edge]]), energy.ownership[edge, owner, case] + energy.ownership[edge, owner, 0])
-    best = None
-    for sprites in permutations(range(1, count)):
-        order = [0, *sprites]
-        cost = np.triu(front.T[np.ix_(order, order)], 1).sum()
-        if best is None or cost < best[0] - 1e-9:
-            best = cost, order
-    return layers.kept(best[1])
-
-
-def _hidden(layers: Layers) -> np.ndarray:
-    """Px of each sprite that its motion takes to where the next frame, or the one before, shows another: (sprite, other)."""
-    voxels, count = layers.energy.graph.voxels, len(layers.motions)
-    frames, height, width = voxels.labels.shape
-    result = np.zeros((count, count))
-    chains = [chained(motion, (1, -1)) for motion in layers.motions]
-    for t in paged(range(frames)):
-        shown = layers.labels[voxels.labels[t]]
-        for k in range(1, count):
-            ys, xs = np.nonzero(shown == k)
-            for n, s in enumerate((t + 1, t - 1)):
-                if len(ys) and 0 <= s < frames and chains[k][1][n, t]:
-                    u, v = np.rint(project(chains[k][0][n, t], np.stack([xs, ys], 1).astype(np.float64))).astype(int).T
-                    inside = (u >= 0) & (v >= 0) & (u < width) & (v < height)
-                    there = layers.labels[voxels.labels[s, v[inside], u[inside]]]
-                    result[k] += np.bincount(there, minlength=count)
-    np.fill_diagonal(result, 0)
-    result[:, 0] = 0    # deformation and errors of the motion, not depth
-    return result
 
 
 def smoothed(layers: Layers) -> Layers:

@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from ..paged import new, paged
 from ..parallel import map_ordered
 
-__all__ = ["Supervoxels", "build_supervoxels"]
+__all__ = ["Supervoxels", "build_supervoxels", "mean_colors"]
 
 TOGGLE_RANGE = 24       # gray range of a 3x3 window from which a pixel counts as an edge's ramp (by trial on toon clips)
 TOGGLE_PASSES = 2
@@ -256,3 +256,12 @@ def _joints(labels: np.ndarray, sharp: np.ndarray, flow, t: int) -> np.ndarray:
         best_out[ends[0, link]] = best_in[ends[1, link]] = link
     mutual = [link for link in best_out.values() if best_in[ends[1, link]] == link and steps[link] < STITCH_STEP]
     return ends[:, mutual]
+
+
+def mean_colors(voxels: Supervoxels) -> np.ndarray:
+    """Mean color of each piece, (n, 3)."""
+    total = np.zeros((voxels.count, 3))
+    for labels, sharp in paged(zip(voxels.labels, voxels.sharp)):
+        for c in range(3):
+            total[:, c] += np.bincount(labels.ravel(), sharp[..., c].ravel(), voxels.count)
+    return total / voxels.size[:, None]

@@ -3,7 +3,7 @@
 It turns frames and flow into homographies; it must not know about plates, mattes or drawings."""
 
 from .background import background_motion, refine_motion
-from .motion import Motion
+from .motion import Motion, standing
 from .rigid import rigid_motion
 
-__all__ = ["Motion", "background_motion", "refine_motion", "rigid_motion"]
+__all__ = ["Motion", "background_motion", "refine_motion", "rigid_motion", "standing"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from .models import Family
 
-__all__ = ["Motion"]
+__all__ = ["Motion", "standing"]
 
 
 @dataclass(frozen=True)
@@ -26,3 +26,10 @@ class Motion:
     model: Family
     confidence: float
     reference: int
+
+
+def standing(motion: Motion) -> Motion:
+    """A plane of as many frames as that of `motion`, and with its reference, that stands still."""
+    if motion.static:
+        return motion
+    return Motion(np.tile(np.eye(3), (len(motion.homographies), 1, 1)), True, "identity", 0.0, motion.reference)
