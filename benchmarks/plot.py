@@ -58,7 +58,7 @@ def draw(kept: dict[str, dict], out: Path) -> None:
         _between(figure.add_subplot(grid[2, 2]), kept)
         machine = kept["stages"]["machine"]
         figure.suptitle(f"Toon Decompose on {machine['cores']} cores ({machine['memory_gb']:.0f} GB, no GPU), {machine['date']}; "
-                        "seconds without the machine's other programs (see benchmarks/results)", fontsize=10)
+                        "seconds alone on the machine, estimated (see benchmarks/results)", fontsize=10)
         out.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(out, dpi=110, metadata={"Software": None})
         pyplot.close(figure)
@@ -77,12 +77,12 @@ def _stages(axes: Axes, cases: dict[str, dict]) -> None:
     axes.invert_yaxis()
     axes.margins(x=0.08)
     axes.set_xlabel("seconds")
-    axes.set_title("Where the time goes", loc="left", fontweight="bold")
+    axes.set_title("Where the time goes, and peak memory", loc="left", fontweight="bold")
     axes.legend(ncols=2, frameon=False, loc="lower right")
 
 
 def _clip(name: str, case: dict) -> str:
-    return f"{name}\n{case['frames']} of {case['width']}x{case['height']}"
+    return f"{name}\n{case['frames']} x {case['width']}x{case['height']}"
 
 
 def _scaling(axes: Axes, name: str, series: dict, key: str, unit: str, color: str) -> None:
@@ -92,31 +92,34 @@ def _scaling(axes: Axes, name: str, series: dict, key: str, unit: str, color: st
     axes.plot(amounts, values, "o-", color=color, label="measured")
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xticks(amounts, [f"{amount / 1e6:.2g} M" if amount > 50_000 else str(amount) for amount in amounts])
+    many = name == "pixels"
+    axes.set_xticks(amounts, [f"{amount / 1e6:.2f}" if many else str(amount) for amount in amounts])
     axes.set_yticks(values[::max(1, len(values) - 1)], [f"{value:.3g}" for value in values[::max(1, len(values) - 1)]])
     axes.minorticks_off()
-    axes.set_xlabel(f"{name} (log)")
+    axes.set_xlabel("megapixels (log)" if many else f"{name} (log)")
     axes.set_ylabel(f"{unit} (log)")
     axes.set_title(series["fixed"], loc="left", fontsize=8)
     axes.legend(frameon=False, fontsize=8)
 
 
 def _between(axes: Axes, kept: dict[str, dict]) -> None:
-    """The same clip three ways, on a logarithmic axis."""
+    """The same clip three ways, on a logarithmic axis; dots, because the length of a bar would say nothing there."""
     rows = []
     if floor := kept.get("floor", {}).get("figures", {}).get("violet 720"):
-        rows.append(("floor: decode,\none pass, encode", floor["seconds"], FAINT))
+        rows.append(("floor: decode, one pass, encode", floor["seconds"], INK))
     if violet := kept["stages"]["figures"].get("violet 720"):
-        rows.append(("Toon Decompose", violet["alone"], BLUE))
+        rows.append(("Toon Decompose at 720 lines", violet["alone"], BLUE))
     if published := kept.get("published", {}).get("figures", {}).get("cpu"):
-        rows.append(("published loops\n(20 steps, multiplied)", published["seconds"], RED))
-    for row, (_, seconds, color) in enumerate(rows):
-        axes.barh(row, seconds, height=0.6, color=color)
-        words = f" {seconds / 3600:.0f} h" if seconds > 7200 else f" {seconds:.3g} s"
-        axes.text(seconds, row, words, va="center")
-    axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
-    axes.invert_yaxis()
+        name = f"published loops at 256 lines, {published['timed_steps']} steps\nof each timed and multiplied"
+        rows.append((name, published["seconds"], RED))
+    for row, (name, seconds, color) in enumerate(rows):
+        axes.plot(seconds, row, "o", color=color, markersize=9)
+        words = f"{seconds / 3600:.0f} h" if seconds > 7200 else f"{seconds:.3g} s"
+        axes.text(0.02, row + 0.18, f"{name}: {words}", transform=axes.get_yaxis_transform(), va="top", fontsize=8)
+    axes.set_yticks([])
+    axes.set_ylim(len(rows) - 0.2, -0.5)
     axes.set_xscale("log")
-    axes.margins(x=0.25)
+    axes.margins(x=0.1)
+    axes.grid(axis="x", color=FAINT, linewidth=0.5)
     axes.set_xlabel("seconds (log)")
-    axes.set_title("violet; the published system works at 256 lines, ours at 720", loc="left", fontsize=8)
+    axes.set_title("violet, the same machine", loc="left", fontsize=8)
