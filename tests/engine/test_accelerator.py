@@ -2,6 +2,8 @@
 """The heavy loops in batches against the same loops frame by frame: operators, masks, plates, a whole decomposition, a full memory.
 Batches run through torch on the processor here, which is the code that a graphics card runs."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -13,9 +15,12 @@ from toondecompose_blender.engine.accelerator.pictures import resized, warped
 from toondecompose_blender.engine.accelerator.walker import edge_weights as batched_edge_weights
 from toondecompose_blender.engine.accelerator.walker import random_walk as batched_random_walk
 from toondecompose_blender.engine.decompose import decompose
+from toondecompose_blender.engine.geometry import project
 from toondecompose_blender.engine.layers.evidence import motion_masks, residual_masks
 from toondecompose_blender.engine.layers.plate import build_plate, canvas_of_plane
 from toondecompose_blender.engine.matting.random_walker import edge_weights, random_walk
+from toondecompose_blender.engine.motion.links import Measure, measure_links
+from toondecompose_blender.engine.motion.pictures import prepare
 from toondecompose_blender.engine.pictures import write_picture
 from toondecompose_blender.engine.recompose import SpriteRenderer
 from toondecompose_blender.engine.report import Silent
@@ -46,7 +51,7 @@ class Counted(Accelerator):
 
     def map(self, on_device, items, **options):
         def counted(batch):
-            name = on_device.__qualname__.split(".")[0]
+            name = getattr(on_device, "func", on_device).__qualname__.split(".")[0]
             self.computed[name] = self.computed.get(name, 0) + len(batch)
             return on_device(batch)
         return super().map(counted, items, **options)
@@ -144,7 +149,7 @@ def test_a_plate_voted_in_strips_is_the_same_plate(clip):
 def test_a_clip_decomposed_in_batches_has_the_same_sheet_order_mattes_and_homographies(clip, folder, plain, tmp_path):
     device = Counted("cpu")
     (out, one), other = plain, decomposed(folder, tmp_path / "out", device)
-    assert {"motion_masks", "residual_masks", "build_plate", "solve_drawings"} <= set(device.computed)
+    assert {"_links", "motion_masks", "residual_masks", "build_plate", "solve_drawings"} <= set(device.computed)
     assert [(sprite.id, sprite.exposure) for sprite in other.sprites] == [(sprite.id, sprite.exposure) for sprite in one.sprites]
     for mine, same in zip(other.sprites, one.sprites, strict=True):
         assert np.abs(np.load(tmp_path / "out" / mine.homographies) - np.load(out / same.homographies)).max() < 0.02
@@ -184,3 +189,22 @@ def test_batches_are_planned_within_what_is_free_and_no_larger_than_useful():
     assert planned(0) == 0
     assert planned(8 << 30) <= 4 << 30
     assert planned(140 << 30) == planned(80 << 30) <= 16 << 30
+
+
+@pytest.mark.parametrize("family", ["translation", "similarity", "affine", "homography"])
+def test_links_aligned_together_are_those_aligned_one_by_one(clip, family):
+    device = Counted("cpu", budget=60 << 20)
+    pictures = prepare(clip.frames)
+    weights = tuple(np.linspace(0, 1, len(points), dtype=np.float32) for points in pictures.points)
+    plain = Measure(pictures, family, weights, minimum=60)
+    start = clip.camera.copy()
+    start[3, :2, 2] += 1.5                               # within reach of the wide blur
+    start[5, :2, 2] += 400                               # nowhere: its pairs share nothing
+    pairs = [(t, t + step) for step in (1, 3) for t in range(FRAMES - step)]
+    one, other = (measure_links(measure, start, pairs) for measure in (plain, replace(plain, accelerator=device)))
+    assert [(link.source, link.target) for link in one] == [(link.source, link.target) for link in other]
+    assert 5 < len(one) < len(pairs)
+    for mine, same in zip(other, one, strict=True):
+        assert np.abs(project(mine.homography, mine.points) - project(same.homography, same.points)).max() < 1e-3
+        assert mine.weight == pytest.approx(same.weight, abs=1e-3)
+    assert device.computed["_links"] >= len(one)

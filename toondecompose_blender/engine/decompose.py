@@ -132,7 +132,7 @@ class _Job:
 
     def _motion(self, stage: Stage) -> None:
         part = self._whole("Motion")
-        save_motion(stage, background_motion(self.small, self.flow, report=part))
+        save_motion(stage, background_motion(self.small, self.flow, report=part, accelerator=self.accelerator))
         part.close()
 
     def _layers(self, stage: Stage) -> None:

@@ -74,7 +74,7 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
             both = paged(zip(seeds, prior, strict=True))
             hinted = (np.where(seed == UNKNOWN, mask, (seed > 0).astype(np.float32)) for seed, mask in both)
             prior = stacked(hinted, len(prior))
-    camera = refine_motion(frames, camera, weights=background_weights(prior), report=report)
+    camera = refine_motion(frames, camera, weights=background_weights(prior), report=report, accelerator=accelerator)
     doubted = camera.static or seeds is not None
     trust = (0.0, 0.0) if labels is None else (DOUBTED_TRUST if doubted else LABEL_TRUST, LABEL_TRUST)
     # More than two sprites may be planes themselves: then the background keeps to one.

@@ -64,7 +64,7 @@ def find_planes(frames: np.ndarray, foreground: np.ndarray, camera: np.ndarray, 
     report.step()
     for turn in range(ROUNDS):
         if planes and turn == 0:
-            planes = _followed(frames, camera, planes, report)
+            planes = _followed(frames, camera, planes, report, accelerator)
         if planes:
             plates = _stitched(few, picks, cleared(foreground, camera, planes)[picks], camera, planes, accelerator)
             planes = _opened(few, plates, planes, camera, least=LAST_LOOK if turn == ROUNDS - 1 else FIRST_LOOK)
@@ -198,7 +198,8 @@ def _least(tables: Sequence[np.ndarray], plates: Sequence[Plate], width: int, he
     return np.minimum.reduce([np.maximum(table, unknown(plate, width, height)) for table, plate in zip(tables, plates, strict=True)])
 
 
-def _followed(frames: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane], report: Report) -> tuple[FarPlane, ...]:
+def _followed(frames: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane], report: Report,
+              accelerator: Accelerator | None) -> tuple[FarPlane, ...]:
     """The planes with their fractions measured where they are seen.
 
     A motion measured freely on the little that is seen of a plane wanders off: only its fraction of the camera's motion is taken.
@@ -211,7 +212,7 @@ def _followed(frames: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane]
         shown = partial(visibility, canvases[1:], openings, index, width=width, height=height)
         seen = stacked(map_ordered(shown, range(len(frames))), len(frames))
         start = Motion(plane.homographies, False, "homography", 0.0, len(frames) // 2)
-        measured = refine_motion(frames, start, weights=seen, report=report).homographies
+        measured = refine_motion(frames, start, weights=seen, report=report, accelerator=accelerator).homographies
         fraction = _fraction(measured, camera, np.array([np.count_nonzero(shown > 127) for shown in paged(seen)]), width, height)
         if abs(fraction - plane.fraction) < FRACTION_STEP:
             plane = replace(plane, homographies=slower(camera, fraction), fraction=fraction)

@@ -11,20 +11,20 @@ import cv2
 import numba
 import numpy as np
 
-from ..geometry import normalized, project
+from .place import placed
 
 __all__ = ["Alignment", "Gradients", "Model", "align", "gradients", "salient_points"]
 
 Model = Literal["translation", "similarity", "affine", "homography"]
 
-_UNKNOWNS = {"translation": 2, "similarity": 4, "affine": 6, "homography": 8}
-_MARGIN = 3.0  # px: closer to the border the blur and the cubic kernel read made-up pixels
-_TUKEY = 4.685  # 95 % efficiency on Gaussian noise (Holland and Welsch 1977)
-_NOISE_FLOOR = 2.0  # gray levels: below it the spread is quantisation, not misfit
-_INLIER = 8.0  # gray levels
-_DAMPING = 1e-4  # of the diagonal: keeps edges of one direction from sliding, does not move the optimum
+UNKNOWNS = {"translation": 2, "similarity": 4, "affine": 6, "homography": 8}
+MARGIN = 3.0  # px: closer to the border the blur and the cubic kernel read made-up pixels
+TUKEY = 4.685  # 95 % efficiency on Gaussian noise (Holland and Welsch 1977)
+NOISE_FLOOR = 2.0  # gray levels: below it the spread is quantisation, not misfit
+INLIER = 8.0  # gray levels
+DAMPING = 1e-4  # of the diagonal: keeps edges of one direction from sliding, does not move the optimum
 _FLAT = 1.0  # squared gray levels per px: weaker gradients are noise
-_SETTLED = 1e-3  # px: a smaller step ends the iteration
+SETTLED = 1e-3  # px: a smaller step ends the iteration
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def salient_points(gradients: Gradients, *, count: int, cell: int = 20, mask: np
     """
     strength = gradients.x**2 + gradients.y**2
     height, width = strength.shape
-    margin = int(_MARGIN) + 1
+    margin = int(MARGIN) + 1
     usable = np.zeros((height, width), bool)
     usable[margin:height - margin, margin:width - margin] = True
     usable &= strength > _FLAT
@@ -97,27 +97,16 @@ def align(source: Gradients, target: Gradients, points: np.ndarray, initial: np.
     points = np.asarray(points, np.float64)
     weights = np.ones(len(points)) if weights is None else np.asarray(weights, np.float64)
     points, weights = points[weights > 0], weights[weights > 0]
-    unknowns = _UNKNOWNS[model]
-    if len(points) < max(minimum, unknowns):
+    least = max(minimum, UNKNOWNS[model])
+    place = placed(points, initial) if len(points) >= least else None
+    if place is None:
         return None
-    center = points.mean(0)
-    size = max(1.0, float(np.abs(points - center).max()))
-    landing = project(initial, center[None])[0]
-    if not np.isfinite(landing).all():
+    inner, brightness = place.inner.copy(), _sample_all(source.value, points)
+    spread, inliers, inside = _refine(inner, place.local, brightness, weights, target.value, target.x, target.y,
+                                      place.landing, place.size, UNKNOWNS[model], iterations, least)
+    if inside < least or not np.isfinite(inner).all():
         return None
-    enter, leave = _frame(center, size), _frame(landing, size)
-    inner = normalized(np.linalg.inv(leave) @ initial @ enter)
-    local = (points - center) / size
-    brightness = _sample_all(source.value, points)
-    spread, inliers, inside = _refine(inner, local, brightness, weights, target.value, target.x, target.y,
-                                      landing, size, unknowns, iterations, max(minimum, unknowns))
-    if inside < max(minimum, unknowns) or not np.isfinite(inner).all():
-        return None
-    return Alignment(normalized(leave @ inner @ np.linalg.inv(enter)), float(spread), float(inliers), int(inside))
-
-
-def _frame(center: np.ndarray, size: float) -> np.ndarray:
-    return np.array([[size, 0, center[0]], [0, size, center[1]], [0, 0, 1.0]])
+    return Alignment(place.homography(inner), float(spread), float(inliers), int(inside))
 
 
 @numba.njit(nogil=True, cache=True, inline="always")
@@ -171,7 +160,7 @@ def _observe(inner, local, brightness, value, gx, gy, landing, size, seen):
         p = (inner[0, 0] * x + inner[0, 1] * y + inner[0, 2]) / depth
         q = (inner[1, 0] * x + inner[1, 1] * y + inner[1, 2]) / depth
         u, v = p * size + landing[0], q * size + landing[1]
-        if not (u > _MARGIN and u < width - 1 - _MARGIN and v > _MARGIN and v < height - 1 - _MARGIN):
+        if not (u > MARGIN and u < width - 1 - MARGIN and v > MARGIN and v < height - 1 - MARGIN):
             continue
         seen[i, 0] = _sample(value, u, v) - brightness[i]
         seen[i, 1] = _sample_linear(gx, u, v) * size / depth
@@ -189,9 +178,9 @@ def _statistics(seen, inside):
     for i in range(len(seen)):
         if not np.isnan(seen[i, 0]):
             sizes[count] = abs(seen[i, 0])
-            close += sizes[count] < _INLIER
+            close += sizes[count] < INLIER
             count += 1
-    return max(_NOISE_FLOOR, 1.4826 * np.median(sizes)), close / inside
+    return max(NOISE_FLOOR, 1.4826 * np.median(sizes)), close / inside
 
 
 @numba.njit(nogil=True, cache=True)
@@ -225,7 +214,7 @@ def _equations(seen, local, weights, reach, unknowns, normal, right):
 def _solve(normal, right, unknowns):
     """Damped Cholesky in place, the step in `right`; False if the equations do not determine it."""
     for j in range(unknowns):
-        normal[j, j] = normal[j, j] * (1 + _DAMPING) + 1e-9
+        normal[j, j] = normal[j, j] * (1 + DAMPING) + 1e-9
     for j in range(unknowns):
         for k in range(j + 1):
             total = normal[j, k]
@@ -277,10 +266,10 @@ def _refine(inner, local, brightness, weights, value, gx, gy, landing, size, unk
         if inside < minimum:
             return 0.0, 0.0, 0
         spread, _share = _statistics(seen, inside)
-        _equations(seen, local, weights, _TUKEY * spread, unknowns, normal, right)
+        _equations(seen, local, weights, TUKEY * spread, unknowns, normal, right)
         if not _solve(normal, right, unknowns):
             return 0.0, 0.0, 0
-        if _step(inner, right, unknowns) * size < _SETTLED:
+        if _step(inner, right, unknowns) * size < SETTLED:
             break
     inside = _observe(inner, local, brightness, value, gx, gy, landing, size, seen)
     if inside < minimum:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -26,6 +27,9 @@ from .planes import rearmost, separated
 from .static import camera_is_static
 from .tracks import chained, find_tracks
 
+if TYPE_CHECKING:
+    from ..accelerator import Accelerator
+
 __all__ = ["background_motion", "refine_motion"]
 
 _DOUBTFUL = 0.08  # px at 360 lines: links that disagree so much follow several planes (.02 px is usual)
@@ -34,7 +38,8 @@ _ASTRAY = 0.1  # weight of a point that does not go with the track: it may have 
 _CLEARER = 0.6  # of that disagreement: what planes apart must reach
 
 
-def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | None = None, report: Report) -> Motion:
+def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | None = None, report: Report,
+                      accelerator: Accelerator | None = None) -> Motion:
     """How the background moves.
 
     `frames` RGB uint8 (T, h, w, 3), `flow` of the same frames; `weights` uint8 (T, h, w), 255 where surely background, or None.
@@ -51,7 +56,7 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
     told = Recalled(lambda t: features(pictures.gray[t]), count, size=LARGEST_FEATURES)
     pairs = list(ticked(map_ordered(lambda t: _pair(pictures, flow, told, t), range(count - 1)), report))
     steps = _settled_track(pictures, pairs)
-    measure = Measure(pictures, "homography", _point_weights(pictures, weights))
+    measure = Measure(pictures, "homography", _point_weights(pictures, weights), accelerator=accelerator)
     following = replace(measure, weights=_following(pictures, steps, measure.weights))
     bundle = bundled(following, chained(steps, reference), reference)
     if bundle.residual > _DOUBTFUL * pictures.scale and weights is None:
@@ -60,7 +65,8 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
                   bundle.residual / pictures.factor, reference)
 
 
-def refine_motion(frames: np.ndarray, motion: Motion, *, weights: np.ndarray | None = None, report: Report) -> Motion:
+def refine_motion(frames: np.ndarray, motion: Motion, *, weights: np.ndarray | None = None, report: Report,
+                  accelerator: Accelerator | None = None) -> Motion:
     """The same motion measured again from where it is, with `weights` uint8 (T, h, w), 255 where surely background.
 
     A static motion stays static; the result is `motion` itself if the frames do not support a better one.
@@ -70,7 +76,7 @@ def refine_motion(frames: np.ndarray, motion: Motion, *, weights: np.ndarray | N
     report.stage("motion refined", 1)
     pictures = prepare(frames, masks=weights)
     start = resized(motion.homographies, pictures.factor, pictures.factor)
-    bundle = bundled(Measure(pictures, "homography", _point_weights(pictures, weights)), start, motion.reference)
+    bundle = bundled(Measure(pictures, "homography", _point_weights(pictures, weights), accelerator=accelerator), start, motion.reference)
     report.step()
     if not bundle.links:
         return motion

@@ -4,16 +4,22 @@ It measures and judges single links; making them agree is the pose graph's busin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..geometry import project, relative
 from ..parallel import map_ordered
-from .alignment import align
+from .alignment import Alignment, Gradients, align
 from .models import Family, box_grid
 from .pictures import Pictures
 from .posegraph import Link
+
+if TYPE_CHECKING:
+    from ..accelerator import Accelerator
 
 __all__ = ["STEPS", "Measure", "frame_pairs", "measure_links"]
 
@@ -28,13 +34,14 @@ _FEW = 1500
 @dataclass(frozen=True)
 class Measure:
     """How links are measured: the pictures, the family of motions, per frame weights float32 (N,) of the precise points (or
-    None), whether to start at the wide blur (predictions some px off), and how many points a link needs."""
+    None), whether to start at the wide blur (predictions some px off), how many points a link needs, and what aligns many at once."""
 
     pictures: Pictures
     family: Family
     weights: tuple[np.ndarray, ...] | None = None
     coarse: bool = True
     minimum: int = 80
+    accelerator: Accelerator | None = None
 
 
 def frame_pairs(count: int, step: int) -> list[tuple[int, int]]:
@@ -50,38 +57,95 @@ def measure_links(measure: Measure, homographies: np.ndarray, pairs: list[tuple[
     if measure.family == "identity":
         return []
 
-    def measured(pair: tuple[int, int]) -> Link | None:
-        return _link(measure, *pair, relative(homographies[pair[0]], homographies[pair[1]]))
+    def attempt(pair: tuple[int, int]) -> _Attempt | None:
+        return _attempt(measure, *pair, relative(homographies[pair[0]], homographies[pair[1]]))
 
-    return [link for link in map_ordered(measured, pairs, ahead=8) if link is not None]
+    if measure.accelerator is None:
+        links = map_ordered(lambda pair: _link(measure, attempt(pair)), pairs, ahead=8)
+    else:
+        from ..accelerator.alignment import pair_bytes
+
+        tries = [one for one in map(attempt, pairs) if one is not None]
+        need = pair_bytes(measure.pictures.width * measure.pictures.height, max((len(one.points) for one in tries), default=0))
+        links = measure.accelerator.map(partial(_links, measure), tries, otherwise=partial(_link, measure), bytes_each=need)
+    return [link for link in links if link is not None]
 
 
-def _link(measure: Measure, source: int, target: int, predicted: np.ndarray) -> Link | None:
-    pictures = measure.pictures
-    points = pictures.points[source]
-    weight = None if measure.weights is None else measure.weights[source]
-    if weight is not None:
-        points, weight = points[weight > 0], weight[weight > 0]
-    if len(points) < measure.minimum or _inside(predicted, points, pictures) < _LEAST_OVERLAP:
+@dataclass(frozen=True)
+class _Attempt:
+    """A pair of frames to be linked: the motion (3, 3) as `predicted`, and points (N, 2) with weights (N,) above 0, or None."""
+
+    source: int
+    target: int
+    predicted: np.ndarray
+    points: np.ndarray
+    weights: np.ndarray | None
+
+
+def _attempt(measure: Measure, source: int, target: int, predicted: np.ndarray) -> _Attempt | None:
+    points = measure.pictures.points[source]
+    weights = None if measure.weights is None else measure.weights[source]
+    if weights is not None:
+        points, weights = points[weights > 0], weights[weights > 0]
+    if len(points) < measure.minimum or _inside(predicted, points, measure.pictures) < _LEAST_OVERLAP:
         return None
-    grid = box_grid(points)
-    start = project(predicted, grid)
+    return _Attempt(source, target, predicted, points, weights)
+
+
+def _few(attempt: _Attempt) -> _Attempt:
+    """The attempt with as many points as the wide blur needs."""
+    every = slice(None, None, max(1, len(attempt.points) // _FEW))
+    return replace(attempt, points=attempt.points[every], weights=None if attempt.weights is None else attempt.weights[every])
+
+
+def _link(measure: Measure, attempt: _Attempt | None) -> Link | None:
+    if attempt is None:
+        return None
+
+    def aligned(level: Sequence[Gradients], one: _Attempt) -> Alignment | None:
+        return align(level[one.source], level[one.target], one.points, one.predicted, model=measure.family, weights=one.weights,
+                     minimum=min(measure.minimum, len(one.points)))
+
+    start = attempt
     if measure.coarse:
-        every = slice(None, None, max(1, len(points) // _FEW))
-        found = align(pictures.coarse[source], pictures.coarse[target], points[every], predicted, model=measure.family,
-                      weights=None if weight is None else weight[every], minimum=min(measure.minimum, len(points[every])))
+        found = aligned(measure.pictures.coarse, _few(attempt))
         if found is None:
             return None
-        predicted = found.homography
-    found = align(pictures.fine[source], pictures.fine[target], points, predicted, model=measure.family, weights=weight,
-                  minimum=measure.minimum)
-    if found is None or found.inliers < _LEAST_INLIERS:
+        start = replace(attempt, predicted=found.homography)
+    found = aligned(measure.pictures.fine, start)
+    return None if found is None else _judged(measure, attempt, start.predicted, found)
+
+
+def _links(measure: Measure, tries: Sequence[_Attempt]) -> list[Link | None]:
+    """The same for many at once, on the device."""
+    from ..accelerator.alignment import align_pairs
+
+    def aligned(level: Sequence[Gradients], some: list[_Attempt]) -> list[Alignment | None]:
+        return align_pairs(measure.accelerator, level, some, model=measure.family, minimum=measure.minimum)
+
+    starts: list[_Attempt | None] = list(tries)
+    if measure.coarse:
+        found = aligned(measure.pictures.coarse, [_few(attempt) for attempt in tries])
+        starts = [None if one is None else replace(attempt, predicted=one.homography) for attempt, one in zip(tries, found, strict=True)]
+    fine = iter(aligned(measure.pictures.fine, [start for start in starts if start is not None]))
+    links = []
+    for attempt, start in zip(tries, starts, strict=True):
+        found = None if start is None else next(fine)
+        links.append(None if found is None else _judged(measure, attempt, start.predicted, found))
+    return links
+
+
+def _judged(measure: Measure, attempt: _Attempt, coarse: np.ndarray, found: Alignment) -> Link | None:
+    """The link that was found from where the `coarse` level (3, 3) put it, if it can be believed."""
+    if found.inliers < _LEAST_INLIERS:
         return None
-    levels = np.linalg.norm(project(found.homography, grid) - project(predicted, grid), axis=1).mean()
-    moved = np.linalg.norm(project(found.homography, grid) - start, axis=1).max()
+    pictures, grid = measure.pictures, box_grid(attempt.points)
+    there = project(found.homography, grid)
+    levels = np.linalg.norm(there - project(coarse, grid), axis=1).mean()
+    moved = np.linalg.norm(there - project(attempt.predicted, grid), axis=1).max()
     if not (levels < _DISAGREE * pictures.scale and moved < _ASTRAY * pictures.height / 360):
         return None
-    return Link(source, target, found.homography, found.inliers * min(1.0, found.inside / len(points)), grid)
+    return Link(attempt.source, attempt.target, found.homography, found.inliers * min(1.0, found.inside / len(attempt.points)), grid)
 
 
 def _inside(homography: np.ndarray, points: np.ndarray, pictures: Pictures) -> float:
