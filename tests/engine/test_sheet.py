@@ -61,8 +61,9 @@ def drawn(tmp_path_factory):
 def show(drawn, out) -> None:
     clip, folder, decomposition = drawn
     reader = open_clip(clip)
-    with ResultPictures(out / "sheet.png", out / "preview.mp4", folder, decomposition) as pictures:
-        for t, recomposed in enumerate(Recomposer(folder, decomposition).frames()):
+    recomposer = Recomposer(folder, decomposition)
+    with ResultPictures(out / "sheet.png", out / "preview.mp4", decomposition, recomposer.sprites) as pictures:
+        for t, recomposed in enumerate(recomposer.frames()):
             pictures.add(t, reader.read(t), recomposed)
 
 

@@ -29,7 +29,7 @@ from .matting.sprites import Behind, Sighting, solve_drawings
 from .matting.triangulation import Matte
 from .motion import background_motion
 from .opacity import Presence, find_presence
-from .paged import Recalled, spilling
+from .paged import Keeper, Recalled, spilling
 from .parallel import map_ordered
 from .records import (load_backdrop, load_motion, load_planes, load_sheet, save_backdrop, save_motion, save_planes, save_sheet)
 from .report import Portion, Report, ticked
@@ -178,6 +178,7 @@ class _Job:
         height, width = self.full.shape[1:3]
         look = under(partial(self.backdrop.view, width=width, height=height), cv2.resize(self.shade, (width, height)))
         behind: tuple[Behind, ...] = ()
+        keeper = Keeper()
         for k, sheet in enumerate(self.sheets):
             if not len(sheet.references):
                 continue  # a sprite that was asked for and is not there
@@ -186,7 +187,8 @@ class _Job:
             canvas = self._sprite_canvas(k, sheet)
             sighting = Sighting(self.full.__getitem__, self.alphas[k].__getitem__, self._front(k).__getitem__, look, behind)
             solid = np.where(presence.solid, sheet.exposure, 0)
-            mattes = list(ticked(solve_drawings(sighting, canvas, solid, accelerator=self.accelerator), self.report))
+            solved = ticked(solve_drawings(sighting, canvas, solid, accelerator=self.accelerator), self.report)
+            mattes = [Matte(keeper.keep(matte.rgba), keeper.keep(matte.confidence)) for matte in solved]
             behind += (Behind(canvas, sheet.exposure, [matte.rgba for matte in mattes]),)
             number = len(behind)
             names = f"sprite_{number}", f"Sprite {number}", "sprite"

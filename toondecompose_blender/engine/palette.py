@@ -18,6 +18,7 @@ SMALLEST_SHARE = 0.004     # of the sprite's area
 FLAT_RANGE = 10            # gray levels: a 3x3 neighborhood that varies less is flat paint, not an edge
 BITS = 6                   # of each channel that tell colors apart here
 REFINEMENTS = 6
+BAND = 256                  # rows that are looked at together
 
 
 def find_palette(drawings: list[np.ndarray], shown: list[int]) -> tuple[Swatch, ...]:
@@ -28,7 +29,8 @@ def find_palette(drawings: list[np.ndarray], shown: list[int]) -> tuple[Swatch, 
     histogram = np.zeros(1 << 3 * BITS, np.float64)
     for drawing, weight in zip(drawings, shown, strict=True):
         flat = _flat(drawing)
-        histogram += weight * np.bincount(_codes(drawing[flat][:, :3]), minlength=histogram.size)
+        for band, level in zip(_bands(drawing), _bands(flat), strict=True):
+            histogram += weight * np.bincount(_codes(band[level][:, :3]), minlength=histogram.size)
     used = np.flatnonzero(histogram)
     if not len(used):
         return ()
@@ -55,7 +57,12 @@ def index_map(drawing: np.ndarray, palette: tuple[Swatch, ...]) -> np.ndarray:
     centers = np.array([swatch.color for swatch in palette], np.float64)
     distances = _distances(_color_of(np.arange(1 << 3 * BITS)), centers)
     table = np.where(distances.min(1) < FAR_FROM_ANY**2, distances.argmin(1) + 1, 0).astype(np.uint8)
-    return table[_codes(drawing[..., :3].reshape(-1, 3))].reshape(drawing.shape[:2])
+    return np.concatenate([table[_codes(band[..., :3].reshape(-1, 3))].reshape(band.shape[:2]) for band in _bands(drawing)])
+
+
+def _bands(picture: np.ndarray) -> list[np.ndarray]:
+    """A picture in parts of some rows: its codes take eight times its bytes."""
+    return [picture[top:top + BAND] for top in range(0, len(picture), BAND)]
 
 
 def _flat(drawing: np.ndarray) -> np.ndarray:

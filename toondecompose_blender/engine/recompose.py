@@ -5,10 +5,12 @@ It reads a result folder only; Blender's planes must show the same pictures."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from copy import copy
+from functools import lru_cache, reduce
 from pathlib import Path
 
 import cv2
+import numba
 import numpy as np
 
 from ..protocol import Decomposition, ResultError, Sprite, inside
@@ -29,13 +31,28 @@ def through(straight: np.ndarray, homography: np.ndarray, width: int, height: in
     """
     picture = cv2.warpPerspective(straight, homography, (width, height), flags=cv2.INTER_LINEAR,
                                   borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0))
-    picture[..., :3] *= picture[..., 3:]
+    _premultiply(picture)
     return picture
 
 
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _premultiply(picture):
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            for c in range(3):
+                picture[y, x, c] *= picture[y, x, 3]
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
 def over(front: np.ndarray, behind: np.ndarray) -> np.ndarray:
-    """`front` premultiplied (H, W, 4) over `behind` (H, W, 3 or 4), in display space, like the artist's paint."""
-    return front[..., : behind.shape[2]] + (1 - front[..., 3:]) * behind
+    """`front` premultiplied float32 (H, W, 4) over `behind` float32 (H, W, 3 or 4), in display space, like the artist's paint."""
+    result = np.empty_like(behind)
+    for y in range(behind.shape[0]):
+        for x in range(behind.shape[1]):
+            rest = np.float32(1) - front[y, x, 3]
+            for c in range(behind.shape[2]):
+                result[y, x, c] = front[y, x, c] + rest * behind[y, x, c]
+    return result
 
 
 def decibel(squared_error: float) -> float:
@@ -55,24 +72,35 @@ class SpriteRenderer:
         """`size` (width, height) of the frames to make, px; default: the clip's own."""
         self.folder, self.sprite = Path(folder), sprite
         clip = decomposition.clip
-        self.width, self.height = size or (clip.width, clip.height)
-        x, y = self.width / clip.width, self.height / clip.height
-        shrink = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
-        self.homographies = shrink @ load_homographies(self.folder, decomposition, sprite)
-        self.parts = [SpriteRenderer(folder, decomposition, part, size=size) for part in decomposition.sprites if part.part_of == sprite.id]
+        self._clip_size, self._homographies = (clip.width, clip.height), load_homographies(self.folder, decomposition, sprite)
+        self.parts = [SpriteRenderer(folder, decomposition, part) for part in decomposition.sprites if part.part_of == sprite.id]
         self._drawing = lru_cache(CACHED_DRAWINGS)(self._read)
+        self._resize(size or self._clip_size)
+
+    def _resize(self, size: tuple[int, int]) -> None:
+        self.width, self.height = size
+        x, y = (own / clip for own, clip in zip(size, self._clip_size, strict=True))
+        shrink = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
+        self.homographies = shrink @ self._homographies
+        self.parts = [part.of_size(size) for part in self.parts]
+
+    def of_size(self, size: tuple[int, int]) -> SpriteRenderer:
+        """The same sprite in frames of `size` (width, height); both share the drawings that they have read."""
+        other = copy(self)
+        other._resize(size)
+        return other
 
     def frame(self, t: int) -> np.ndarray:
         """The sprite in frame t (from 0): premultiplied RGBA float32 (H, W, 4) in 0..1; all zeros where it is not shown."""
-        picture = np.zeros((self.height, self.width, 4), np.float32)
-        for part in self.parts:
-            picture = over(part.frame(t), picture)
+        pictures = [part.frame(t) for part in self.parts]
         shown = self.sprite.exposure[t]
-        if not shown:
-            return picture
-        own = through(self._drawing(shown), self.homographies[t], self.width, self.height)
-        own = own * np.float32(self.sprite.opacity[t]) if self.sprite.opacity else own
-        return over(own, picture) if self.parts else own
+        if shown:
+            pictures.append(through(self._drawing(shown), self.homographies[t], self.width, self.height))
+            if self.sprite.opacity and self.sprite.opacity[t] != 1:
+                pictures[-1] *= np.float32(self.sprite.opacity[t])
+        if not pictures:
+            return np.zeros((self.height, self.width, 4), np.float32)
+        return reduce(lambda behind, front: over(front, behind), pictures)
 
     def _read(self, number: int) -> np.ndarray:
         return read_picture(inside(self.folder, self.sprite.drawings[number - 1])).astype(np.float32) / 255

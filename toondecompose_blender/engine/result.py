@@ -26,6 +26,7 @@ from .clip import ClipReader
 from .layers.plate import Canvas
 from .matting.triangulation import Matte
 from .motion import Motion
+from .paged import paged
 from .palette import find_palette, index_map
 from .pictures import write_picture
 from .recompose import Recomposer, decibel
@@ -64,10 +65,11 @@ class SpriteRecord:
         shown = np.bincount(exposure, minlength=len(mattes) + 1)[1:]
         (folder / id / "index").mkdir(parents=True)
         palette = find_palette([matte.rgba for matte in mattes], shown.tolist())
-        for number, matte in enumerate(mattes, 1):
+        confidence = mattes[0].confidence
+        for number, matte in enumerate(paged(mattes), 1):
+            confidence = np.minimum(confidence, matte.confidence)
             write_picture(folder / DRAWING_FILE.format(id=id, number=number), matte.rgba)
             write_picture(folder / INDEX_FILE.format(id=id, number=number), index_map(matte.rgba, palette))
-        confidence = np.minimum.reduce([matte.confidence for matte in mattes])
         write_picture(folder / id / "confidence.png", confidence)
         np.save(folder / id / "homographies.npy", np.asarray(canvas.homographies, np.float64))
         return cls(id, name, role, canvas.width, canvas.height, exposure.tolist(), len(mattes),
@@ -107,9 +109,10 @@ def _pictures_and_figures(folder: Path, decomposition: Decomposition, frames: np
     errors = []
     for name in decomposition.residual[:1]:
         (folder / name).parent.mkdir()
-    with ResultPictures(folder / CONTACT_SHEET, folder / PREVIEW, folder, decomposition) as pictures:
-        for t, recomposed in enumerate(Recomposer(folder, decomposition).frames()):
-            original = np.asarray(frames[t])
+    recomposer = Recomposer(folder, decomposition)
+    with ResultPictures(folder / CONTACT_SHEET, folder / PREVIEW, decomposition, recomposer.sprites) as pictures:
+        for t, recomposed in enumerate(recomposer.frames()):
+            original = frames[t]
             errors.append(float(np.mean((original.astype(np.float32) - recomposed) ** 2)))
             pictures.add(t, original, recomposed)
             for name in decomposition.residual[t:t + 1]:

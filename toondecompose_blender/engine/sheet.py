@@ -106,18 +106,19 @@ class ResultPictures:
     The movie shows original | recomposition | sprites pulled apart.
     """
 
-    def __init__(self, sheet: Path, preview: Path, folder: Path, decomposition: Decomposition):
+    def __init__(self, sheet: Path, preview: Path, decomposition: Decomposition, sprites: Sequence[SpriteRenderer]):
+        """`sprites` back to front, of the clip's size."""
         self._sheet, self._names = Path(sheet), [sprite.name for sprite in whole_sprites(decomposition)]
         clip = decomposition.clip
         self._columns, self._cell = _layout(clip.width, clip.height, clip.frames, len(self._names) + 2)
         chosen = (np.arange(self._columns) + 0.5) * clip.frames / self._columns
         self._headings = {int(t): f"frame {clip.first_frame + int(t)}" for t in chosen}
         self._cells: dict[int, list[np.ndarray]] = {}
-        self._full = [SpriteRenderer(folder, decomposition, sprite) for sprite in whole_sprites(decomposition)]
+        self._full = sprites
         self._size = _even(min(_PREVIEW_WIDTH, clip.width), clip)
         # Twice the panel's size, then averaged: lines stay smooth.
         size = 2 * self._size[0], 2 * self._size[1]
-        self._small = [SpriteRenderer(folder, decomposition, sprite, size=size) for sprite in whole_sprites(decomposition)]
+        self._small = [sprite.of_size(size) for sprite in sprites]
         self._movie = MovieWriter(preview, 3 * self._size[0], self._size[1], fps=clip.fps)
 
     def __enter__(self) -> ResultPictures:

@@ -30,13 +30,15 @@ BORDER_TOUCH = 8                # border px a frame from which a piece is backdr
 @dataclass(frozen=True)
 class Graph:
     """Pairs of pieces that share edgels or a faint border: `first`, `second` int32 (P,) (equal: edgels inside a piece), `length`
-    (P,) their weighted length, `pair_of` (edgels,) each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece."""
+    (P,) their weighted length, `pair_of` (edgels,) each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece; `by_size`:
+    the pieces, small ones first."""
     first: np.ndarray
     second: np.ndarray
     length: np.ndarray
     pair_of: np.ndarray
     start: np.ndarray
     incident: np.ndarray
+    by_size: np.ndarray
     voxels: Supervoxels
 
 
@@ -94,7 +96,8 @@ def build_graph(voxels: Supervoxels, edgels: Edgels) -> Graph:
     nodes = np.concatenate([first, second[apart]])
     pairs = np.concatenate([np.arange(len(keys)), np.flatnonzero(apart)])
     start = np.concatenate([[0], np.cumsum(np.bincount(nodes, minlength=voxels.count))])
-    return Graph(first, second, length, pair_of, start, pairs[np.argsort(nodes, kind="stable")], voxels)
+    by_size = np.argsort(voxels.size, kind="stable")
+    return Graph(first, second, length, pair_of, start, pairs[np.argsort(nodes, kind="stable")], by_size, voxels)
 
 
 def _faint_borders(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray]:

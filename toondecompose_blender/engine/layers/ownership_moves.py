@@ -66,9 +66,8 @@ def _split_excess(a, b, kept, second, first, both, stay, move, graph, apart) -> 
 def swept(energy: Energy, labels: np.ndarray, *, rounds: int) -> np.ndarray:
     """`labels` after each piece, small ones first, took its cheapest label, `rounds` times or until nothing changes."""
     labels = labels.copy()
-    order = np.argsort(energy.graph.voxels.size, kind="stable")
     conflicts = energy.conflicts
-    _sweep(labels, order, energy.graph.start, energy.graph.incident, energy.graph.first, energy.graph.second,
+    _sweep(labels, energy.graph.by_size, energy.graph.start, energy.graph.incident, energy.graph.first, energy.graph.second,
            energy.graph.length * energy.potts, energy.ownership, energy.unary, conflicts.start, conflicts.neighbor,
            conflicts.weight, rounds)
     return labels

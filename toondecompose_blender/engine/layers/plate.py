@@ -14,6 +14,7 @@ from numba import njit
 
 from ...protocol import ClipError
 from ..geometry import corners, normalized, project, translation
+from ..paged import stacked
 from ..parallel import map_ordered, worker_count
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ VOTE_SIGMA = 8.0           # gray levels per channel; by trial on toon clips
 MEAN_SHIFTS = 3
 LEAST_WEIGHT = 0.3         # a frame's pixel below this share of background has no vote
 TILE_BYTES = 48 << 20      # warped colors held at once by one thread
-WEIGHT_BYTES = 256 << 20   # weights of all frames that are held for all tiles; above, each tile asks for them again
+MOST_VOTERS = 192          # frames that vote in one place: some seconds of a shot, and 24 for each color tried
+LONG_TILE = (512, 256)     # px, width and height, where not all frames vote: twice the bytes above
 LARGEST_CANVAS = 120_000_000
 
 
@@ -74,35 +76,61 @@ def build_plate(read: Callable[[int], np.ndarray], weight: Callable[[int], np.nd
     """Stitch frames into a plate.
 
     `read(t)` is frame t, uint8 (H, W, 3); `weight(t)` uint8 (H, W), 255 where it surely shows this plane.
-    Works in tiles of rows, so memory does not grow with the canvas.
+    Works in tiles, with the votes of a bounded number of frames in each, so memory grows neither with the canvas nor with the clip.
     """
-    frames = len(canvas.homographies)
-    rows = max(8, TILE_BYTES // (frames * canvas.width * 4))
-    if canvas.height > rows:
-        weight = _at_hand(weight, frames)
+    tiles = _tiles(canvas)
+    if len(tiles) > 1:      # every tile asks for the weights of every frame that it is seen in
+        weight = stacked(map_ordered(weight, range(len(canvas.homographies))), len(canvas.homographies)).__getitem__
+    height, width = weight(0).shape
+    outlines = np.stack([project(np.linalg.inv(homography), corners(width, height)) for homography in canvas.homographies])
 
-    def vote(tile: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        colors, weights, views = _warped_rows(read, weight, canvas, *tile, interpolation)
+    def vote(tile: Tile) -> tuple[np.ndarray, np.ndarray]:
+        colors, weights, views = _warped(read, weight, canvas, tile, _voters(outlines, tile), interpolation)
         return _believed(*_mode(colors, weights, VOTE_SIGMA, CANDIDATES), views)
 
     if accelerator is None:
-        parts = list(map_ordered(vote, _tiles(canvas, rows), ahead=max(1, 4 // worker_count())))
+        parts = map_ordered(vote, tiles, ahead=max(1, 4 // worker_count()))
     else:
         from ..accelerator.plates import STRIP, strip_bytes, voted
 
-        def votes(strips: Sequence[tuple[int, int]]) -> list[tuple[np.ndarray, np.ndarray]]:
-            several = voted(accelerator, read, weight, canvas, strips, cubic=interpolation == cv2.INTER_CUBIC)
+        def votes(strips: Sequence[Tile]) -> list[tuple[np.ndarray, np.ndarray]]:
+            rows = [(strip.top, strip.top + strip.height) for strip in strips]
+            several = voted(accelerator, read, weight, canvas, rows, cubic=interpolation == cv2.INTER_CUBIC)
             return [_believed(*strip) for strip in several]
 
-        parts = list(accelerator.map(votes, _tiles(canvas, STRIP), otherwise=vote, bytes_each=strip_bytes(canvas)))
-    picture = np.concatenate([p for p, _ in parts])
-    seen = np.concatenate([s for _, s in parts])
+        tiles = _cut(canvas, canvas.width, STRIP)
+        parts = accelerator.map(votes, tiles, otherwise=vote, bytes_each=strip_bytes(canvas))
+    picture, seen = np.empty((canvas.height, canvas.width, 3), np.float32), np.empty((canvas.height, canvas.width), np.float32)
+    for tile, part in zip(tiles, parts, strict=True):
+        picture[tile.place], seen[tile.place] = part
     filled = fill_unseen(picture, seen)
     return Plate(canvas, np.clip(np.rint(filled), 0, 255).astype(np.uint8), seen)
 
 
-def _tiles(canvas: Canvas, rows: int) -> list[tuple[int, int]]:
-    return [(top, min(canvas.height, top + rows)) for top in range(0, canvas.height, rows)]
+@dataclass(frozen=True)
+class Tile:
+    """A part of a canvas: the place and the size of a rectangle, px."""
+    left: int
+    top: int
+    width: int
+    height: int
+
+    @property
+    def place(self) -> tuple[slice, slice]:
+        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+
+
+def _tiles(canvas: Canvas) -> list[Tile]:
+    """Rows as wide as the canvas; of long clips smaller rectangles, which fewer frames show."""
+    frames = len(canvas.homographies)
+    if frames > MOST_VOTERS:
+        return _cut(canvas, *LONG_TILE)
+    return _cut(canvas, canvas.width, max(8, TILE_BYTES // (frames * canvas.width * 4)))
+
+
+def _cut(canvas: Canvas, width: int, height: int) -> list[Tile]:
+    return [Tile(left, top, min(width, canvas.width - left), min(height, canvas.height - top))
+            for top in range(0, canvas.height, height) for left in range(0, canvas.width, width)]
 
 
 def _believed(picture: np.ndarray, agreement: np.ndarray, support: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,27 +139,26 @@ def _believed(picture: np.ndarray, agreement: np.ndarray, support: np.ndarray, v
     return picture, seen.astype(np.float32)
 
 
-def _at_hand(weight: Callable[[int], np.ndarray], frames: int) -> Callable[[int], np.ndarray]:
-    """The same weights, each made once if all of them may be held: every tile asks for every frame's."""
-    if weight(0).nbytes * frames > WEIGHT_BYTES:
-        return weight
-    return list(map_ordered(weight, range(frames))).__getitem__
+def _voters(outlines: np.ndarray, tile: Tile) -> np.ndarray:
+    """The frames that show some of a tile, by their `outlines` (T, 4, 2) on the canvas; if they are many, some evenly in time."""
+    low, high = outlines.min(1) - (tile.left, tile.top), outlines.max(1) - (tile.left, tile.top)
+    shown = np.flatnonzero(~((high < -1).any(1) | (low > (tile.width, tile.height)).any(1)))
+    if len(shown) <= MOST_VOTERS:
+        return shown
+    return shown[np.linspace(0, len(shown) - 1, MOST_VOTERS).round().astype(int)]
 
 
-def _warped_rows(read, weight, canvas: Canvas, top: int, bottom: int, interpolation: int):
-    frames, size = len(canvas.homographies), (canvas.width, bottom - top)
-    colors = np.zeros((frames, size[1], size[0], 3), np.uint8)
-    weights = np.zeros((frames, size[1], size[0]), np.uint8)
-    views = np.zeros((size[1], size[0]), np.float32)
-    for t, homography in enumerate(canvas.homographies):
-        to_rows = translation(0, -top) @ np.linalg.inv(homography)
-        mask = weight(t)
-        outline = project(to_rows, corners(mask.shape[1], mask.shape[0]))
-        if outline[:, 1].max() < -1 or outline[:, 1].min() > size[1]:
-            continue
-        colors[t] = cv2.warpPerspective(read(t), to_rows, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
-        weights[t] = cv2.warpPerspective(mask, to_rows, size, flags=cv2.INTER_LINEAR)
-        views += cv2.warpPerspective(np.ones(mask.shape, np.uint8), to_rows, size, flags=cv2.INTER_NEAREST)
+def _warped(read, weight, canvas: Canvas, tile: Tile, voters: np.ndarray, interpolation: int):
+    """Colors uint8 (n, H, W, 3) and weights uint8 (n, H, W) of a tile in the frames `voters`, and how many of these reach there (H, W)."""
+    size = (tile.width, tile.height)
+    colors = np.empty((len(voters), tile.height, tile.width, 3), np.uint8)
+    weights = np.empty((len(voters), tile.height, tile.width), np.uint8)
+    views = np.zeros((tile.height, tile.width), np.float32)
+    for i, t in enumerate(voters.tolist()):
+        to_tile, mask = translation(-tile.left, -tile.top) @ np.linalg.inv(canvas.homographies[t]), weight(t)
+        colors[i] = cv2.warpPerspective(read(t), to_tile, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
+        weights[i] = cv2.warpPerspective(mask, to_tile, size, flags=cv2.INTER_LINEAR)
+        views += cv2.warpPerspective(np.ones(mask.shape, np.uint8), to_tile, size, flags=cv2.INTER_NEAREST)
     return colors, weights, views
 
 
