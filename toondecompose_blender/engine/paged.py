@@ -4,6 +4,7 @@ Nothing here changes a value: how much is kept in memory never changes a byte of
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
 import secrets
@@ -19,7 +20,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-__all__ = ["Keeper", "Recalled", "empty_on_disk", "new", "open_on_disk", "paged", "spilling", "stacked", "trim"]
+__all__ = ["Keeper", "Recalled", "empty_on_disk", "give_back", "new", "open_on_disk", "paged", "spilling", "stacked", "trim"]
 
 Item = TypeVar("Item")
 
@@ -68,6 +69,12 @@ def trim() -> None:
     if _mapped and hasattr(mmap, "MADV_DONTNEED") and _resident() > RESIDENT:
         for mapped in list(_mapped):
             mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def give_back() -> None:
+    """Return to the system what the C library holds of memory that is free again: a stage frees much in small pieces."""
+    with suppress(OSError, AttributeError):     # glibc's own
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _resident() -> int:

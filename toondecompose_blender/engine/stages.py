@@ -98,6 +98,7 @@ class StageStore:
         temporary.mkdir(parents=True)
         try:
             work(Stage(temporary, key))
+            paged.give_back()
             _sync(temporary)
             self.report.step(0)
             os.replace(temporary, folder)

@@ -15,17 +15,10 @@ __all__ = ["expanded", "swept", "relaxed"]
 
 def expanded(energy: Energy, labels: np.ndarray, label: int) -> np.ndarray:
     """`labels` after every piece chose at once between its label and `label`: the best cut of a submodular bound."""
-    graph, n = energy.graph, len(labels)
-    stay, move = energy.unary[np.arange(n), labels].copy(), energy.unary[:, label].copy()
-    inner = graph.first == graph.second
-    at = graph.first[inner]
-    np.add.at(stay, at, energy.ownership[np.flatnonzero(inner), labels[at], 0])
-    np.add.at(move, at, energy.ownership[inner, label, 0])
-    a, b, kept, second, first, both = _pair_terms(energy, labels, label, ~inner)
-    _split_excess(a, b, kept, second, first, both, stay, move, graph, ~inner)
-    np.add.at(move, a, first - kept)
-    np.add.at(move, b, both - first)
-    link = second + first - kept - both
+    graph, conflicts, n = energy.graph, energy.conflicts, len(labels)
+    a, b, costs = _pair_costs(labels, label, graph.first, graph.second, energy.potts * graph.length, energy.ownership, conflicts.start,
+                              conflicts.neighbor, conflicts.weight)
+    stay, move, link = _bounded(labels, label, a, b, costs, graph.first, graph.second, graph.length, energy.ownership, energy.unary)
     lowest = np.minimum(stay, move)
     cut = maxflow.GraphFloat(n, len(a))
     nodes = cut.add_nodes(n)
@@ -36,31 +29,69 @@ def expanded(energy: Energy, labels: np.ndarray, label: int) -> np.ndarray:
     return np.where(cut.get_grid_segments(nodes), label, labels)
 
 
-def _pair_terms(energy: Energy, labels: np.ndarray, label: int, apart: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Pieces a, b and the cost if both stay, only b moves, only a moves, both move, for edges and then conflicts."""
-    graph, pairs = energy.graph, np.flatnonzero(apart)
-    a, b = graph.first[pairs].astype(np.int64), graph.second[pairs].astype(np.int64)
-    border = energy.potts * graph.length[pairs]
-    terms = [energy.pairs(pairs, k, m) + border * (k != m) for k, m in
-             ((labels[a], labels[b]), (labels[a], label), (label, labels[b]))] + [energy.ownership[pairs, label, 0]]
-    rows, neighbor, weight = energy.conflicts.rows(), energy.conflicts.neighbor, energy.conflicts.weight
-    once = rows < neighbor
-    rows, neighbor, weight = rows[once], neighbor[once], weight[once]
-    back_a, back_b, back = labels[rows] == 0, labels[neighbor] == 0, label == 0
-    clashes = [weight * (back_a & back_b), weight * (back_a & back), weight * (back_b & back), weight * back]
-    return np.concatenate([a, rows]), np.concatenate([b, neighbor]), *(np.concatenate(t) for t in zip(terms, clashes))
+@numba.njit(nogil=True, cache=True)
+def _pair_costs(labels, label, first, second, border, own, clash_start, clash, clash_weight):
+    """Pairs of pieces a, b (m,), joined by edges and then by conflicts, and their costs (4, m) if both stay, only b moves, only a
+    moves, both move."""
+    a, b = np.empty(len(first) + len(clash), np.int64), np.empty(len(first) + len(clash), np.int64)
+    costs, m = np.zeros((4, len(a))), 0
+    for p in range(len(first)):
+        i, j = first[p], second[p]
+        if i == j:
+            continue
+        a[m], b[m] = i, j
+        costs[0, m], costs[1, m] = _owned(own, border, p, labels[i], labels[j]), _owned(own, border, p, labels[i], label)
+        costs[2, m], costs[3, m] = _owned(own, border, p, label, labels[j]), own[p, label, 0]
+        m += 1
+    for i in range(len(clash_start) - 1):
+        for r in range(clash_start[i], clash_start[i + 1]):
+            j, weight = clash[r], clash_weight[r]
+            if i < j:
+                a[m], b[m] = i, j
+                for case, k, other in ((0, labels[i], labels[j]), (1, labels[i], label), (2, label, labels[j]), (3, label, label)):
+                    costs[case, m] = weight if k == 0 and other == 0 else 0.0
+                m += 1
+    return a[:m], b[:m], costs[:, :m]
 
 
-def _split_excess(a, b, kept, second, first, both, stay, move, graph, apart) -> None:
-    """Raise (in place) the cost of a mixed choice where a pair is not submodular: that of the piece which gains less by moving."""
-    n = len(stay)
-    gain = np.bincount(a, kept - first, n) + np.bincount(b, kept - second, n) + stay - move
-    outline = np.bincount(graph.first[apart], graph.length[apart], n) + np.bincount(graph.second[apart], graph.length[apart], n)
-    eager = gain / (outline + 1)
-    excess = np.maximum(0, kept + both - second - first)
-    a_leads = eager[a] >= eager[b]
-    second += np.where(a_leads, excess, 0)
-    first += np.where(a_leads, 0, excess)
+@numba.njit(nogil=True, cache=True, inline="always")
+def _owned(own, border, pair, k, m):
+    """What a pair costs if its pieces have the labels k and m."""
+    return own[pair, k, 0] if k == m else own[pair, max(k, m), 1 if k > m else 2] + border[pair]
+
+
+@numba.njit(nogil=True, cache=True)
+def _bounded(labels, label, a, b, costs, first, second, length, own, unary):
+    """The bound as costs of each piece if it stays or moves, and of each pair if only b moves.
+
+    Where a pair is not submodular, the cost of a mixed choice is raised: that of the piece which gains less by moving.
+    """
+    n = len(labels)
+    stay, move = np.empty(n), unary[:, label].copy()
+    gains, outline = np.zeros((2, n)), np.zeros((2, n))
+    for i in range(n):
+        stay[i] = unary[i, labels[i]]
+    for p in range(len(first)):
+        if first[p] == second[p]:
+            stay[first[p]] += own[p, labels[first[p]], 0]
+            move[first[p]] += own[p, label, 0]
+        else:
+            outline[0, first[p]] += length[p]
+            outline[1, second[p]] += length[p]
+    for m in range(len(a)):
+        gains[0, a[m]] += costs[0, m] - costs[2, m]
+        gains[1, b[m]] += costs[0, m] - costs[1, m]
+    eager = (gains[0] + gains[1] + stay - move) / (outline[0] + outline[1] + 1)
+    link = np.empty(len(a))
+    for m in range(len(a)):
+        excess = max(0.0, costs[0, m] + costs[3, m] - costs[1, m] - costs[2, m])
+        costs[1 if eager[a[m]] >= eager[b[m]] else 2, m] += excess
+        link[m] = costs[1, m] + costs[2, m] - costs[0, m] - costs[3, m]
+    for m in range(len(a)):
+        move[a[m]] += costs[2, m] - costs[0, m]
+    for m in range(len(a)):
+        move[b[m]] += costs[3, m] - costs[2, m]
+    return stay, move, link
 
 
 def swept(energy: Energy, labels: np.ndarray, *, rounds: int) -> np.ndarray:
