@@ -15,10 +15,14 @@ from toondecompose_blender.engine.accelerator.pictures import resized, warped
 from toondecompose_blender.engine.accelerator.walker import edge_weights as batched_edge_weights
 from toondecompose_blender.engine.accelerator.walker import random_walk as batched_random_walk
 from toondecompose_blender.engine.decompose import decompose
+from toondecompose_blender.engine.flow import compute_flow
 from toondecompose_blender.engine.geometry import project
+from toondecompose_blender.engine.layers import plate
 from toondecompose_blender.engine.layers.evidence import motion_masks, residual_masks
+from toondecompose_blender.engine.layers.find import find_layers
 from toondecompose_blender.engine.layers.plate import build_plate, canvas_of_plane
 from toondecompose_blender.engine.matting.random_walker import edge_weights, random_walk
+from toondecompose_blender.engine.motion import Motion
 from toondecompose_blender.engine.motion.links import Measure, measure_links
 from toondecompose_blender.engine.motion.pictures import prepare
 from toondecompose_blender.engine.pictures import write_picture
@@ -136,7 +140,10 @@ def test_masks_in_batches_are_those_of_single_frames(clip, seeded):
     assert device.computed == {"motion_masks": FRAMES, "residual_masks": FRAMES}
 
 
-def test_a_plate_voted_in_strips_is_the_same_plate(clip):
+@pytest.mark.parametrize("most", [100, 3])
+def test_a_plate_voted_in_strips_or_of_a_long_clip_in_squares_is_the_same_plate(clip, most, monkeypatch):
+    monkeypatch.setattr(plate, "MOST_VOTERS", most)
+    monkeypatch.setattr(plate, "LONG_TILE", (96, 64))
     weights = np.rint(255 * (1 - clip.alphas[0].astype(np.float32) / clip.alphas[0].max())).astype(np.uint8)
     canvas = canvas_of_plane(clip.camera, *clip.frames.shape[2:0:-1])
     one, other = (build_plate(clip.frames.__getitem__, weights.__getitem__, canvas, accelerator=device)
@@ -149,7 +156,7 @@ def test_a_plate_voted_in_strips_is_the_same_plate(clip):
 def test_a_clip_decomposed_in_batches_has_the_same_sheet_order_mattes_and_homographies(clip, folder, plain, tmp_path):
     device = Counted("cpu")
     (out, one), other = plain, decomposed(folder, tmp_path / "out", device)
-    assert {"_links", "motion_masks", "residual_masks", "build_plate", "solve_drawings"} <= set(device.computed)
+    assert {"_links", "motion_masks", "residual_masks", "voted", "solve_drawings", "Recomposer"} <= set(device.computed)
     assert [(sprite.id, sprite.exposure) for sprite in other.sprites] == [(sprite.id, sprite.exposure) for sprite in one.sprites]
     for mine, same in zip(other.sprites, one.sprites, strict=True):
         assert np.abs(np.load(tmp_path / "out" / mine.homographies) - np.load(out / same.homographies)).max() < 0.02
@@ -191,6 +198,10 @@ def test_batches_are_planned_within_what_is_free_and_no_larger_than_useful():
     assert planned(140 << 30) == planned(80 << 30) <= 16 << 30
 
 
+def test_a_little_less_free_memory_does_not_change_the_batches():
+    assert planned(7 << 30) == planned(6 << 30) > planned(3 << 30)
+
+
 @pytest.mark.parametrize("family", ["translation", "similarity", "affine", "homography"])
 def test_links_aligned_together_are_those_aligned_one_by_one(clip, family):
     device = Counted("cpu", budget=60 << 20)
@@ -208,3 +219,14 @@ def test_links_aligned_together_are_those_aligned_one_by_one(clip, family):
         assert np.abs(project(mine.homography, mine.points) - project(same.homography, same.points)).max() < 1e-3
         assert mine.weight == pytest.approx(same.weight, abs=1e-3)
     assert device.computed["_links"] >= len(one)
+
+
+def test_sprites_that_overlap_share_their_masks_in_batches_as_in_single_frames():
+    crowd = draw_clip(frames=6, width=224, height=136, size=100, hold=1, cycle=3, sprites=2)
+    camera = Motion(crowd.camera, False, "translation", 0.0, 3)
+    flow = compute_flow(crowd.frames, report=Silent())
+    device = Counted("cpu")
+    one, other = (find_layers(crowd.frames, flow, camera, sprites=3, report=Silent(), accelerator=use) for use in (None, device))
+    assert one.alphas.shape == other.alphas.shape and len(one.alphas) == 2
+    assert np.abs(one.alphas.astype(int) - other.alphas).mean() < 0.5
+    assert device.computed["_shared_out"] == 6

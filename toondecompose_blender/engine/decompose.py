@@ -241,7 +241,7 @@ class _Job:
         self.report.stage("Result", 2 * self.reader.count)
         records = [SpriteRecord(**record) for record in drawings.record("drawings")["sprites"]]
         write_result(stage.folder, drawings.folder, records, self.reader, self.full.frames, settings=self.settings, device=self.device,
-                     key=self.key, camera=self.camera, report=self.report)
+                     key=self.key, camera=self.camera, report=self.report, accelerator=self.accelerator)
 
 
 def keep_apart(clip: Path, reader: ClipReader, out: Path) -> None:

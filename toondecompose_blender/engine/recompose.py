@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from copy import copy
 from functools import lru_cache, reduce
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numba
@@ -17,9 +18,13 @@ from ..protocol import Decomposition, ResultError, Sprite, inside
 from .parallel import map_ordered
 from .pictures import read_picture
 
+if TYPE_CHECKING:
+    from .accelerator import Accelerator
+
 __all__ = ["SpriteRenderer", "Recomposer", "whole_sprites", "over", "through", "decibel"]
 
 CACHED_DRAWINGS = 4
+AT_ONCE = 8                # frames made on a device before the first is handed on
 
 
 def through(straight: np.ndarray, homography: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -93,14 +98,17 @@ class SpriteRenderer:
     def frame(self, t: int) -> np.ndarray:
         """The sprite in frame t (from 0): premultiplied RGBA float32 (H, W, 4) in 0..1; all zeros where it is not shown."""
         pictures = [part.frame(t) for part in self.parts]
-        shown = self.sprite.exposure[t]
-        if shown:
-            pictures.append(through(self._drawing(shown), self.homographies[t], self.width, self.height))
+        if self.sprite.exposure[t]:
+            pictures.append(through(self.drawing(t), self.homographies[t], self.width, self.height))
             if self.sprite.opacity and self.sprite.opacity[t] != 1:
                 pictures[-1] *= np.float32(self.sprite.opacity[t])
         if not pictures:
             return np.zeros((self.height, self.width, 4), np.float32)
         return reduce(lambda behind, front: over(front, behind), pictures)
+
+    def drawing(self, t: int) -> np.ndarray:
+        """The drawing that frame t shows, if it shows one: straight RGBA float32 (h, w, 4) in 0..1."""
+        return self._drawing(self.sprite.exposure[t])
 
     def _read(self, number: int) -> np.ndarray:
         return read_picture(inside(self.folder, self.sprite.drawings[number - 1])).astype(np.float32) / 255
@@ -141,6 +149,12 @@ class Recomposer:
         """Frame t (from 0) as uint8 (H, W, 3), rounded once."""
         return np.rint(np.clip(self.exact(t), 0, 1) * 255).astype(np.uint8)
 
-    def frames(self) -> Iterator[np.ndarray]:
+    def frames(self, *, accelerator: Accelerator | None = None) -> Iterator[np.ndarray]:
         """All frames in order."""
-        return map_ordered(self.frame, range(self.decomposition.clip.frames))
+        numbers = range(self.decomposition.clip.frames)
+        if accelerator is None:
+            return map_ordered(self.frame, numbers)
+        from .accelerator.recomposition import frame_bytes, recomposed
+
+        return accelerator.map(lambda batch: recomposed(accelerator, self, batch), numbers, otherwise=self.frame,
+                               bytes_each=frame_bytes(self), most=AT_ONCE)

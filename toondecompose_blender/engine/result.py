@@ -8,6 +8,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -35,6 +36,9 @@ from .residual import residual_name, write_residual
 from .settings import Settings
 from .sheet import ResultPictures
 from .stages import told
+
+if TYPE_CHECKING:
+    from .accelerator import Accelerator
 
 __all__ = ["DRAWING_FILE", "INDEX_FILE", "SpriteRecord", "write_result", "publish", "finished_result"]
 
@@ -87,7 +91,7 @@ class SpriteRecord:
 
 
 def write_result(folder: Path, drawings: Path, records: list[SpriteRecord], reader: ClipReader, frames: np.ndarray, *,
-                 settings: Settings, device: str, key: str, camera: Motion, report: Report) -> None:
+                 settings: Settings, device: str, key: str, camera: Motion, report: Report, accelerator: Accelerator | None = None) -> None:
     """Lay out a whole result in `folder` from the finished `drawings` folder.  `frames` uint8 (T, H, W, 3) are the clip's."""
     for record in records:
         shutil.copytree(drawings / record.id, folder / record.id)
@@ -96,14 +100,15 @@ def write_result(folder: Path, drawings: Path, records: list[SpriteRecord], read
         clip=reader.record, sprites=sprites, device=device, seed=settings.seed, contact_sheet=CONTACT_SHEET, preview=PREVIEW,
         residual=tuple(residual_name(t) for t in range(reader.count)) if settings.residual else (),
         settings={"sprites": settings.sprites, "lines": settings.lines, "preset": settings.preset, "flow": settings.flow, "key": key})
-    figures = _pictures_and_figures(folder, decomposition, frames, report)
+    figures = _pictures_and_figures(folder, decomposition, frames, report, accelerator)
     residual = round(float(camera.confidence), 4) if np.isfinite(camera.confidence) else None
     figures |= {"camera": camera.model, "camera_static": bool(camera.static), "camera_residual_px": residual}
     files = {path.relative_to(folder).as_posix(): sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
     write_manifest(folder, Decomposition(**{**vars(decomposition), "metrics": figures, "files": files}))
 
 
-def _pictures_and_figures(folder: Path, decomposition: Decomposition, frames: np.ndarray, report: Report) -> dict:
+def _pictures_and_figures(folder: Path, decomposition: Decomposition, frames: np.ndarray, report: Report,
+                          accelerator: Accelerator | None) -> dict:
     """Contact sheet, preview and, if asked for, the residual; how near the sprites alone come to the clip, in dB, mean
     squared error pooled over frames."""
     errors = []
@@ -111,7 +116,7 @@ def _pictures_and_figures(folder: Path, decomposition: Decomposition, frames: np
         (folder / name).parent.mkdir()
     recomposer = Recomposer(folder, decomposition)
     with ResultPictures(folder / CONTACT_SHEET, folder / PREVIEW, decomposition, recomposer.sprites) as pictures:
-        for t, recomposed in enumerate(recomposer.frames()):
+        for t, recomposed in enumerate(recomposer.frames(accelerator=accelerator)):
             original = frames[t]
             errors.append(float(np.mean((original.astype(np.float32) - recomposed) ** 2)))
             pictures.add(t, original, recomposed)

@@ -93,8 +93,10 @@ class Accelerator:
 
 
 def planned(free: int) -> int:
-    """Bytes that one batch may take of a card with `free` bytes."""
-    return min(LARGEST, int(free * SHARE))
+    """Bytes that one batch may take of a card with `free` bytes: powers of two, so that batches, by which sums may be grouped, stay the
+    same while other programs come and go."""
+    share = int(free * SHARE)
+    return min(LARGEST, 1 << share.bit_length() - 1) if share > 0 else 0
 
 
 @contextmanager

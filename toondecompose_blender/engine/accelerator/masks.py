@@ -15,10 +15,11 @@ from .card import Accelerator
 from .pictures import averaged, blurred, darkest, gray, lightest, resized, warped
 from .walker import edge_weights, random_walk
 
-__all__ = ["RESIDUAL_BYTES", "MOTION_BYTES", "interval", "residual_evidence", "residual_walk", "motion_walk"]
+__all__ = ["RESIDUAL_BYTES", "WALK_BYTES", "MOTION_BYTES", "interval", "label_walk", "residual_evidence", "residual_walk", "motion_walk"]
 
 # Bytes a pixel and frame that the batches hold at their peak, rounded up from torch.cuda's and malloc's own counts.
 RESIDUAL_BYTES = 240
+WALK_BYTES = 100        # ... and sprite
 MOTION_BYTES = 900      # of a picture at half size: it meets eight neighbors at once
 
 
@@ -66,6 +67,15 @@ def residual_walk(accelerator: Accelerator, frames: np.ndarray, looks: Sequence[
         value = torch.where(told == rules.UNKNOWN, value, (told > 0).to(torch.float32))
         confidence = torch.where(told == rules.UNKNOWN, confidence, rules.SEED_TRUST)
     return random_walk(value, confidence, *edge_weights(pictures, shown))[:, 0].cpu().numpy()
+
+
+def label_walk(accelerator: Accelerator, frames: np.ndarray, labeled: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """How near each pixel of frames uint8 (N, h, w, 3) is to each of the labels, float32 (N, K, h, w): of `labeled`, a pair a frame,
+    the first are the labels' masks (K, h, w), 0 or 1, and the second what they are worth, (h, w)."""
+    members = accelerator.tensor(np.stack([member for member, _ in labeled])).to(torch.float32)
+    confidence, bonds = accelerator.pictures([trust for _, trust in labeled]), edge_weights(accelerator.pictures(frames))
+    walks = [random_walk(members[:, k:k + 1], confidence, *bonds) for k in range(members.shape[1])]
+    return torch.cat(walks, 1).cpu().numpy()
 
 
 def motion_walk(accelerator: Accelerator, halves: np.ndarray, camera: np.ndarray, numbers: Sequence[int],

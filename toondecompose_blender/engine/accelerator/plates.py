@@ -1,64 +1,66 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The rows of a plate, strips of them at once: every frame's share is warped there and voted on.
+"""The tiles of a plate, strips of rows at once where that fits: every frame's share is warped there and voted on.
 It knows frames, weights and homographies; which pixels are believed is decided by `layers.plate`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from ..geometry import corners, project, translation
-from ..layers.plate import CANDIDATES, LEAST_WEIGHT, MEAN_SHIFTS, VOTE_SIGMA, Canvas
+from ..geometry import translation
+from ..layers.plate import CANDIDATES, LEAST_WEIGHT, MEAN_SHIFTS, VOTE_SIGMA, Canvas, Tile
 from ..parallel import map_ordered
 from .card import Accelerator
 from .pictures import rounded, warped
 from .voting import mode
 
-__all__ = ["STRIP", "strip_bytes", "voted"]
+__all__ = ["STRIP", "voted"]
 
-STRIP = 16             # rows: what memory is planned in
+STRIP = 16             # rows: what memory is planned in, where all frames vote everywhere
 _BYTES = 48            # bytes a pixel and frame: colors and weight as numbers, and three such numbers at work
 _AT_ONCE = 8           # frames uploaded and warped together
 
 
-def strip_bytes(canvas: Canvas) -> int:
-    """Bytes that voting on one strip of a canvas needs."""
-    return _BYTES * len(canvas.homographies) * canvas.width * STRIP
-
-
 def voted(accelerator: Accelerator, read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], canvas: Canvas,
-          strips: Sequence[tuple[int, int]], *, cubic: bool) -> list[tuple[np.ndarray, ...]]:
-    """For each of neighboring strips (top, bottom): colors float32 (h, w, 3), agreement, support and number of views (h, w)."""
-    top, bottom = strips[0][0], strips[-1][1]
-    colors, weights, views = _warped(accelerator, read, weight, canvas, top, bottom, cubic)
+          tiles: Sequence[Tile], voters: Callable[[Tile], np.ndarray], *, otherwise: Callable[[Tile], tuple[np.ndarray, ...]],
+          cubic: bool) -> Iterator[tuple[np.ndarray, ...]]:
+    """For each tile colors float32 (h, w, 3), agreement, support and number of views (h, w), as `otherwise` finds them.
+
+    `voters(tile)`: the frames that vote there.  Tiles as wide as the canvas, one below the other, are done together.
+    """
+    strips = all(tile.width == canvas.width for tile in tiles)
+
+    def together(some: Sequence[Tile]) -> list[tuple[np.ndarray, ...]]:
+        first, last = some[0], some[-1]
+        whole = _voted(accelerator, read, weight, canvas, replace(first, height=last.top + last.height - first.top), voters, cubic)
+        return [tuple(part[tile.top - first.top:][:tile.height] for part in whole) for tile in some]
+
+    need = max(len(voters(tile)) * tile.width * tile.height for tile in tiles) * _BYTES
+    return accelerator.map(together, tiles, otherwise=otherwise, bytes_each=need, most=None if strips else 1)
+
+
+def _voted(accelerator: Accelerator, read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], canvas: Canvas,
+           tile: Tile, voters: Callable[[Tile], np.ndarray], cubic: bool) -> list[np.ndarray]:
+    colors, weights, views = _warped(accelerator, read, weight, canvas, tile, voters(tile).tolist(), cubic)
     picture, agreement, support = mode(colors, weights, sigma=VOTE_SIGMA, candidates=CANDIDATES, shifts=MEAN_SHIFTS, least=LEAST_WEIGHT)
-    whole = [part.cpu().numpy() for part in (picture.permute(1, 2, 0).contiguous(), agreement, support, views)]
-    return [tuple(part[start - top:end - top] for part in whole) for start, end in strips]
+    return [part.cpu().numpy() for part in (picture.permute(1, 2, 0).contiguous(), agreement, support, views)]
 
 
 def _warped(accelerator: Accelerator, read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], canvas: Canvas,
-            top: int, bottom: int, cubic: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Rows of the canvas as all frames show them: colors (T, 3, h, w) and weights (T, h, w), 0..255; the number of views (h, w)."""
-    size = (canvas.width, bottom - top)
-    to_frames = canvas.homographies @ translation(0, top)
-    colors = torch.zeros((len(to_frames), 3, *size[::-1]), device=accelerator.device)
-    weights = torch.zeros((len(to_frames), *size[::-1]), device=accelerator.device)
+            tile: Tile, voters: list[int], cubic: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """A tile as the voters show it: colors (n, 3, h, w) and weights (n, h, w), 0..255; the number of views (h, w)."""
+    size, to_frames = (tile.width, tile.height), canvas.homographies @ translation(tile.left, tile.top)
+    colors = torch.zeros((len(voters), 3, *size[::-1]), device=accelerator.device)
+    weights = torch.zeros((len(voters), *size[::-1]), device=accelerator.device)
     views = torch.zeros(size[::-1], device=accelerator.device)
-    shape = weight(0).shape
-    touching = [t for t, homography in enumerate(to_frames) if _touches(homography, shape, size[1])]
-    for first in range(0, len(touching), _AT_ONCE):
-        some = touching[first:first + _AT_ONCE]
+    for first in range(0, len(voters), _AT_ONCE):
+        some, place = voters[first:first + _AT_ONCE], slice(first, first + _AT_ONCE)
         frames, masks = (accelerator.pictures(list(map_ordered(source, some))) for source in (read, weight))
         moved = warped(frames, to_frames[some], size, interpolation="bicubic" if cubic else "bilinear", border="border")
-        colors[some] = rounded(moved)
-        weights[some] = warped(masks, to_frames[some], size).round()[:, 0]
+        colors[place] = rounded(moved)
+        weights[place] = warped(masks, to_frames[some], size).round()[:, 0]
         views += warped(torch.ones_like(masks), to_frames[some], size, interpolation="nearest")[:, 0].sum(0)
     return colors, weights, views
-
-
-def _touches(to_frame: np.ndarray, shape: tuple[int, int], rows: int) -> bool:
-    """Whether a frame (height, width) reaches into the first `rows` of what `to_frame` leads from."""
-    y = project(np.linalg.inv(to_frame), corners(shape[1], shape[0]))[:, 1]
-    return bool(y.max() >= -1 and y.min() <= rows)

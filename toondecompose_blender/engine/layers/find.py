@@ -80,7 +80,8 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
     # More than two sprites may be planes themselves: then the background keeps to one.
     foreground, planes, backdrop, shade = _foreground(frames, camera, prior, trust, sprites == 2, seeds, report, accelerator)
     alone = labels is None or labels.max() < 2
-    alphas = stacked(map_ordered(_to_bytes, foreground), len(frames))[None] if alone else _shared_out(frames, foreground, labels)
+    alphas = (stacked(map_ordered(_to_bytes, foreground), len(frames))[None] if alone
+              else _shared_out(frames, foreground, labels, accelerator))
     return Layers(alphas, camera, planes, backdrop, shade)
 
 
@@ -163,23 +164,33 @@ def plate_weight(mask: np.ndarray, *, static: bool) -> np.ndarray:
     return background_weight(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel))
 
 
-def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray, accelerator: Accelerator | None) -> np.ndarray:
     """The foreground's soft mask divided among the sprites: each pixel walks to the nearest label along the picture's edges."""
     count = int(labels.max())
 
-    def shares(t: int) -> np.ndarray:
-        right, down = edge_weights(frames[t])
-        member = [(labels[t] == k).astype(np.uint8) for k in range(1, count + 1)]
+    def labeled(t: int) -> tuple[np.ndarray, np.ndarray]:
+        member = np.stack([(labels[t] == k).astype(np.uint8) for k in range(1, count + 1)])
         confidence = np.where(labels[t] > 0, np.float32(EDGE_TRUST), np.float32(1e-5))
         for mask in member:
             confidence[cv2.erode(mask, LABEL_EDGE) > 0] = 1
-        parts = np.stack([random_walk(mask.astype(np.float32), confidence, right, down) for mask in member])
-        parts /= np.maximum(parts.sum(0), 1e-6)
-        return _to_bytes(foreground[t] * parts)
+        return member, confidence
 
+    def shares(t: int) -> np.ndarray:
+        right, down = edge_weights(frames[t])
+        member, confidence = labeled(t)
+        return np.stack([random_walk(mask.astype(np.float32), confidence, right, down) for mask in member])
+
+    if accelerator is None:
+        shared = map_ordered(shares, range(len(frames)))
+    else:
+        from ..accelerator.masks import WALK_BYTES, label_walk
+
+        need = WALK_BYTES * count * labels[0].size
+        shared = accelerator.map(lambda numbers: label_walk(accelerator, frames[list(numbers)], list(map_ordered(labeled, numbers))),
+                                 range(len(frames)), otherwise=shares, bytes_each=need)
     alphas = new((count, *labels.shape), np.uint8)
-    for t, parts in enumerate(map_ordered(shares, range(len(frames)))):
-        alphas[:, t] = parts
+    for t, parts in enumerate(shared):
+        alphas[:, t] = _to_bytes(foreground[t] * (parts / np.maximum(parts.sum(0), 1e-6)))
     return alphas
 
 

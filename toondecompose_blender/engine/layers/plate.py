@@ -4,8 +4,9 @@ It takes homographies and weights as given; it knows neither flow nor mattes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
@@ -84,25 +85,21 @@ def build_plate(read: Callable[[int], np.ndarray], weight: Callable[[int], np.nd
     height, width = weight(0).shape
     outlines = np.stack([project(np.linalg.inv(homography), corners(width, height)) for homography in canvas.homographies])
 
-    def vote(tile: Tile) -> tuple[np.ndarray, np.ndarray]:
+    def vote(tile: Tile) -> tuple[np.ndarray, ...]:
         colors, weights, views = _warped(read, weight, canvas, tile, _voters(outlines, tile), interpolation)
-        return _believed(*_mode(colors, weights, VOTE_SIGMA, CANDIDATES), views)
+        return (*_mode(colors, weights, VOTE_SIGMA, CANDIDATES), views)
 
     if accelerator is None:
         parts = map_ordered(vote, tiles, ahead=max(1, 4 // worker_count()))
     else:
-        from ..accelerator.plates import STRIP, strip_bytes, voted
+        from ..accelerator.plates import STRIP, voted
 
-        def votes(strips: Sequence[Tile]) -> list[tuple[np.ndarray, np.ndarray]]:
-            rows = [(strip.top, strip.top + strip.height) for strip in strips]
-            several = voted(accelerator, read, weight, canvas, rows, cubic=interpolation == cv2.INTER_CUBIC)
-            return [_believed(*strip) for strip in several]
-
-        tiles = _cut(canvas, canvas.width, STRIP)
-        parts = accelerator.map(votes, tiles, otherwise=vote, bytes_each=strip_bytes(canvas))
+        tiles = tiles if len(outlines) > MOST_VOTERS else _cut(canvas, canvas.width, STRIP)
+        parts = voted(accelerator, read, weight, canvas, tiles, partial(_voters, outlines), otherwise=vote,
+                      cubic=interpolation == cv2.INTER_CUBIC)
     picture, seen = np.empty((canvas.height, canvas.width, 3), np.float32), np.empty((canvas.height, canvas.width), np.float32)
     for tile, part in zip(tiles, parts, strict=True):
-        picture[tile.place], seen[tile.place] = part
+        picture[tile.place], seen[tile.place] = _believed(*part)
     filled = fill_unseen(picture, seen)
     return Plate(canvas, np.clip(np.rint(filled), 0, 255).astype(np.uint8), seen)
 
