@@ -53,8 +53,9 @@ def _warped(accelerator: Accelerator, read: Callable[[int], np.ndarray], weight:
             tile: Tile, voters: list[int], cubic: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """A tile as the voters show it: colors (n, 3, h, w) and weights (n, h, w), 0..255; the number of views (h, w)."""
     size, to_frames = (tile.width, tile.height), canvas.homographies @ translation(tile.left, tile.top)
-    colors = torch.zeros((len(voters), 3, *size[::-1]), device=accelerator.device)
-    weights = torch.zeros((len(voters), *size[::-1]), device=accelerator.device)
+    count = max(1, len(voters))     # where no frame reaches, one of weight 0 does
+    colors = torch.zeros((count, 3, *size[::-1]), device=accelerator.device)
+    weights = torch.zeros((count, *size[::-1]), device=accelerator.device)
     views = torch.zeros(size[::-1], device=accelerator.device)
     for first in range(0, len(voters), _AT_ONCE):
         some, place = voters[first:first + _AT_ONCE], slice(first, first + _AT_ONCE)
