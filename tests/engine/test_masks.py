@@ -117,6 +117,23 @@ def test_a_held_drawing_over_a_moving_background_gets_its_alpha(clip, true_plate
     assert overlap(found, truth) > 0.95 and np.abs(found - truth).mean() < 0.02
 
 
+def test_a_sprite_that_motion_told_apart_stays_whole_before_a_plate_that_shows_it():
+    rng = np.random.default_rng(2)
+    frames = np.repeat(cv2.GaussianBlur(rng.integers(0, 255, (90, 120, 3), np.uint8), (0, 0), 2)[None], 6, 0)
+    frames[:, 30:60, 40:80] = (200, 60, 50)
+    masks = np.zeros(frames.shape[:3], np.uint8)
+    masks[:, 30:60, 40:80] = 255
+    canvas = Canvas(120, 90, np.tile(np.eye(3), (6, 1, 1)))
+
+    def solid(parted):
+        sighting = Sighting(frames.__getitem__, masks.__getitem__, lambda t: np.zeros(masks.shape[1:], np.uint8),
+                            lambda t: (frames[t], np.ones(masks.shape[1:], bool)), (), parted=parted)
+        matte = next(iter(solve_drawings(sighting, canvas, np.ones(6, int))))
+        return overlap(matte.rgba[..., 3] / 255, masks[0] / 255)
+
+    assert solid(True) > 0.95 > 0.5 > solid(False)
+
+
 def test_what_was_never_seen_continues_its_surroundings():
     picture = np.full((32, 32, 3), 90, np.float32)
     seen = np.ones((32, 32), np.float32)

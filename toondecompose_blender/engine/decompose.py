@@ -185,7 +185,8 @@ class _Job:
             presence = self._presence(k, sheet)
             sheet = presence.sheet
             canvas = self._sprite_canvas(k, sheet)
-            sighting = Sighting(self.full.__getitem__, self.alphas[k].__getitem__, self._front(k).__getitem__, look, behind)
+            sighting = Sighting(self.full.__getitem__, self.alphas[k].__getitem__, self._front(k).__getitem__, look, behind,
+                                parted=len(self.alphas) > 1)
             solid = np.where(presence.solid, sheet.exposure, 0)
             solved = ticked(solve_drawings(sighting, canvas, solid, accelerator=self.accelerator), self.report)
             mattes = [Matte(keeper.keep(matte.rgba), keeper.keep(matte.confidence)) for matte in solved]

@@ -37,6 +37,7 @@ class _Sights:
     background: torch.Tensor
     seen: torch.Tensor
     visible: torch.Tensor
+    certain: torch.Tensor
     prior: torch.Tensor       # 0..255
 
 
@@ -62,7 +63,14 @@ def _sights(accelerator: Accelerator, sighting: Sighting, canvas: Canvas, frames
     to_masks = np.linalg.inv(enlargement(mask.shape[2:], large)) @ to_frames
     uncovered = warped(lightest(front), to_masks, size).round() < OCCLUDED
     prior = warped(mask, to_masks, size, border="border").round()
-    return _Sights(color, *_behind(accelerator, sighting, canvas, frames), (inside & uncovered).to(torch.float32), prior)
+    certain = _certain(prior) if sighting.parted else torch.zeros_like(prior)
+    return _Sights(color, *_behind(accelerator, sighting, canvas, frames), (inside & uncovered).to(torch.float32), certain, prior)
+
+
+def _certain(prior: torch.Tensor) -> torch.Tensor:
+    """Where masks (N, 1, h, w) are certain for 2 px around, 0 or 1."""
+    none, all_ = rules.CERTAIN
+    return ((lightest(lightest(prior)) <= none) | (lightest(lightest(255 - prior)) <= 255 - all_)).to(torch.float32)
 
 
 def _behind(accelerator: Accelerator, sighting: Sighting, canvas: Canvas, frames: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -91,8 +99,8 @@ def _pooled(sights: _Sights, foreground: torch.Tensor, background: torch.Tensor)
     levels = (foreground * sights.visible * 255).round().to(torch.uint8)
     strongest = levels.sort(0).values[rules.few(count)][None] / 255
     background = background * sights.visible * _gains(sights, background)
-    unseen = rules.PRIOR_TRUST + (rules.UNSEEN_TRUST - rules.PRIOR_TRUST) * (1 - sights.seen)
-    trust = unseen * sights.visible
+    doubtful = rules.PRIOR_TRUST + (rules.UNSEEN_TRUST - rules.PRIOR_TRUST) * (1 - sights.seen)
+    trust = torch.where(sights.certain > 0, rules.CERTAIN_TRUST, doubtful) * sights.visible
     number = sights.visible.sum(0, keepdim=True).clamp_min(1)
     open_ = background.sum(0, keepdim=True) / number * (1 - strongest)
     believed = (trust * (sights.prior > rules.BELIEVED)).sum(0, keepdim=True)

@@ -6,15 +6,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from ..layers.evidence import FLAT_TRUST, Evidence, residual_evidence
 from .random_walker import edge_weights, random_walk
 
-__all__ = ["Exposure", "Pool", "few", "gain", "looked_at", "pooled", "walk_input"]
+__all__ = ["Exposure", "Pool", "certain", "few", "gain", "looked_at", "pooled", "walk_input"]
 
 PRIOR_TRUST = 0.06      # what the mask found at analysis size is worth against the evidence at full size
 UNSEEN_TRUST = 0.12     # ... where the plate was never seen; by trial on toon clips
+CERTAIN_TRUST = 1.0     # ... where it is certain, and told by motion rather than by a plate (measured)
+CERTAIN = 13, 242       # of 255: such a mask is certain that a pixel is none of the sprite up to the first, and all of it from the second
 BELIEVED, FAINT = 64, 16  # of 255: above the first that mask says foreground, below the second surely background
 FEWEST_SURROUNDINGS = 100  # px
 MOST_GAIN = 4.0         # more noise than this leaves nothing to be believed
@@ -24,11 +27,13 @@ EDGE_SIGHTS = 4         # exposures whose contrasts are looked at
 @dataclass(frozen=True)
 class Exposure:
     """One sight of a drawing, on its canvas: `color` and the `background` behind it uint8 (H, W, 3); bool (H, W): `seen` (the
-    background is known), `visible` (inside the frame, nothing in front); `prior` uint8 (H, W), the soft mask from analysis."""
+    background is known), `visible` (inside the frame, nothing in front), `certain` (`prior` is worth more than what the background
+    tells); `prior` uint8 (H, W), the soft mask from analysis."""
     color: np.ndarray
     background: np.ndarray
     seen: np.ndarray
     visible: np.ndarray
+    certain: np.ndarray
     prior: np.ndarray
 
 
@@ -71,7 +76,8 @@ def _evidence(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
         evidence = residual_evidence(sight.color, sight.background, sight.seen)
         stack[i] = np.rint(evidence.foreground * sight.visible * 255)
         background += evidence.background * sight.visible * _gain(evidence, sight)
-        trust = (PRIOR_TRUST + (UNSEEN_TRUST - PRIOR_TRUST) * evidence.unseen) * sight.visible
+        trust = np.where(sight.certain, np.float32(CERTAIN_TRUST), PRIOR_TRUST + (UNSEEN_TRUST - PRIOR_TRUST) * evidence.unseen)
+        trust *= sight.visible
         hint += trust
         believed += trust * (sight.prior > BELIEVED)
         sights += sight.visible
@@ -79,6 +85,12 @@ def _evidence(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
     rank = few(count)
     strongest = np.partition(stack, rank, axis=0)[rank].astype(np.float32) / 255
     return strongest, background / np.maximum(sights, 1) * (1 - strongest), hint / count, believed / count, quiet
+
+
+def certain(prior: np.ndarray) -> np.ndarray:
+    """Where the mask `prior` uint8 (H, W) is certain for 2 px around, bool (H, W)."""
+    around = np.ones((5, 5), np.uint8)
+    return (cv2.dilate(prior, around) <= CERTAIN[0]) | (cv2.erode(prior, around) >= CERTAIN[1])
 
 
 def few(count: int) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from ..geometry import normalized
 from ..layers.plate import Canvas, Look
 from ..parallel import map_ordered
-from .pool import Exposure, Pool, pooled
+from .pool import Exposure, Pool, certain, pooled
 from .region import find_region
 from .triangulation import Matte, solve_matte
 
@@ -39,12 +39,14 @@ class Behind:
 @dataclass(frozen=True)
 class Sighting:
     """Where a sprite can be seen: `read(t)` the full-size frame uint8 (H, W, 3); `mask(t)` its soft mask and `front(t)` the union
-    of those in front of it, uint8 (h, w) at analysis size; `look(t)` the full-size background; solved sprites `behind`, back to front."""
+    of those in front of it, uint8 (h, w) at analysis size; `look(t)` the full-size background; solved sprites `behind`, back to
+    front; `parted`: motion told the masks apart, so that they know more than the background does."""
     read: Callable[[int], np.ndarray]
     mask: Callable[[int], np.ndarray]
     front: Callable[[int], np.ndarray]
     look: Look
     behind: tuple[Behind, ...]
+    parted: bool = False
 
 
 def solve_drawings(sighting: Sighting, canvas: Canvas, exposure: np.ndarray, *, accelerator: Accelerator | None = None) -> Iterator[Matte]:
@@ -91,11 +93,12 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
     enlarged = to_canvas @ enlargement(mask.shape, (height, width))
     inside = seen_from(np.ones((height, width), np.float32), to_canvas, cv2.INTER_LINEAR) > 0.999
     background, seen = _behind(sighting, canvas, t, to_canvas)
+    prior = seen_from(mask, enlarged, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
     return Exposure(
         color=seen_from(frame, to_canvas, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE),
         background=background, seen=seen,
         visible=inside & (seen_from(cv2.dilate(front, np.ones((3, 3), np.uint8)), enlarged, cv2.INTER_LINEAR) < OCCLUDED),
-        prior=seen_from(mask, enlarged, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE))
+        certain=certain(prior) if sighting.parted else np.zeros(prior.shape, bool), prior=prior)
 
 
 def enlargement(small: tuple[int, int], large: tuple[int, int]) -> np.ndarray:
