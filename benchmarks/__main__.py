@@ -13,7 +13,7 @@ from .interpreter import use_engine
 use_engine()
 
 from . import (  # noqa: E402
-    character, costs, edges, floor, long, motion, panel, plot, published, quality, scaling, scene, shots, speed, stages)
+    character, costs, cuda, edges, floor, long, motion, panel, plot, published, quality, scaling, scene, shots, speed, stages)
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CLIPS = ROOT.parent / "shared/clips"
@@ -68,6 +68,9 @@ def _add_speed_topics(topics: argparse._SubParsersAction) -> None:
     topic.add_argument("--sprites", type=int, default=2)
     topic.add_argument("--size", type=int, help="lines at which the clip is analyzed")
     topic.set_defaults(run=lambda options: costs.measure(options.clip, sprites=options.sprites, lines=options.size))
+    topic = topics.add_parser("cuda", help="the graphics card beside the processor: seconds, and how far their results are apart")
+    _add_clips(topic)
+    topic.set_defaults(run=lambda options: cuda.measure(options.clips))
     topic = topics.add_parser("plot", help="the kept figures of speed as one picture (needs requirements/benchmarks.txt)")
     topic.add_argument("out", type=Path, nargs="?", default=plot.PICTURE, help="default: docs/pictures/speed.png")
     topic.set_defaults(run=lambda options: plot.measure(options.out))
