@@ -4,6 +4,7 @@ It does not run the chain; test_decompose.py does."""
 
 from functools import partial
 
+import cv2
 import numpy as np
 import pytest
 
@@ -131,7 +132,7 @@ def test_a_sprite_that_motion_told_apart_stays_whole_before_a_plate_that_shows_i
         matte = next(iter(solve_drawings(sighting, canvas, np.ones(6, int))))
         return overlap(matte.rgba[..., 3] / 255, masks[0] / 255)
 
-    assert solid(True) > 0.95 > 0.5 > solid(False)
+    assert solid(True) > 0.75 > 0.1 > solid(False)     # all but its outline
 
 
 def test_what_was_never_seen_continues_its_surroundings():
