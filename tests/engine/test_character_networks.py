@@ -19,7 +19,7 @@ from toondecompose_blender.engine.character.drawing import Options, detect_poses
 from toondecompose_blender.engine.character.networks import DECODER, NETWORKS
 from toondecompose_blender.engine.character.renderer import premultiplied
 from toondecompose_blender.engine.character.udp import read_pose, write_pose
-from toondecompose_blender.engine.character.winograd import Winograd
+from toondecompose_blender.engine.character.winograd import Winograd, WinogradUp
 from toondecompose_blender.engine.movie import MovieWriter
 from toondecompose_blender.engine.pictures import read_picture, write_picture
 from toondecompose_blender.protocol import CharacterError
@@ -85,14 +85,16 @@ def test_drawings_equal_the_published_outputs(renderer, reference):
     assert np.abs(drawn - reference["rgba"]).max() <= 1e-4
 
 
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (6, 40), (64, 64)])
+@pytest.mark.parametrize(("height", "width"), [(8, 8), (12, 40), (64, 64)])
 def test_convolutions_with_fewer_products_equal_the_plain_ones(height, width):
     torch.manual_seed(0)
-    conv, activation = torch.nn.Conv2d(24, 16, 3, 1, 1), torch.nn.PReLU(16)
+    conv, up, activation = torch.nn.Conv2d(24, 16, 3, 1, 1), torch.nn.ConvTranspose2d(24, 16, 4, 2, 1), torch.nn.PReLU(16)
     picture = torch.randn(2, 24, height, width)
+    pixels = picture.permute(0, 2, 3, 1).contiguous()
     with torch.inference_mode():
-        few = Winograd(conv, activation)(picture.permute(0, 2, 3, 1).contiguous()).permute(0, 3, 1, 2)
-        assert (few - activation(conv(picture))).abs().max() < 5e-6
+        assert (Winograd(conv, activation)(pixels).permute(0, 3, 1, 2) - activation(conv(picture))).abs().max() < 3e-5
+        assert (WinogradUp(up, activation)(pixels).permute(0, 3, 1, 2) - activation(up(picture))).abs().max() < 5e-6
+        assert (WinogradUp(up)(pixels) - up(picture)).abs().max() < 5e-6
 
 
 @needs_shared

@@ -11,12 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .winograd import Winograd
+from .winograd import Winograd, WinogradUp
 
 __all__ = ["Shader", "warp"]
 
 WIDTH = 224
-LEAST_WINOGRAD = 8  # smaller pictures are faster the plain way
+LEAST_WINOGRAD = 16  # smaller pictures are faster the plain way
+FIRST_UP = 2  # the coarser levels never see pictures that large, or spend next to nothing on them
 CACHED = 2 ** 19  # numbers that a few operations in a row may work on without leaving the caches (measured)
 LAYOUT = torch.channels_last  # in which transposed convolutions and resizes work without copying (measured on the CPU)
 FLOW_GROUPS = 16  # a message moves in 16 groups of channels, each with a flow of its own
@@ -63,6 +64,7 @@ class Block(nn.Module):
         self.conv_last = nn.Sequential(nn.ConvTranspose2d(WIDTH, WIDTH, 4, 2, 1), nn.PReLU(WIDTH),
                                        nn.ConvTranspose2d(WIDTH, sum(self.parts), 4, 2, 1))
         self._stacks: list[list[Winograd]] = []
+        self._ups: list[WinogradUp] = []
         self._layout = torch.contiguous_format
 
     def forward(self, parts: list[torch.Tensor]) -> torch.Tensor:
@@ -71,12 +73,12 @@ class Block(nn.Module):
         The inputs, in the published order of channels, have a batch of all views, or of one where all views share them.
         """
         x = self._refined(self.conv0[1:](self._first(parts)))
-        outputs = self.conv_last(x.contiguous(memory_format=LAYOUT)).contiguous()
+        outputs = self._raised(x.contiguous(memory_format=LAYOUT))
         outputs[:, -self.parts[-1]:].sigmoid_()
         return outputs
 
     def settle(self) -> None:
-        """Lay the loaded weights out as inference reads them; saves a copy and a third of the residual convolutions a frame."""
+        """Lay the loaded weights out as inference reads them; saves copies and near half of the products a frame."""
         if not LOCAL[self._level]:
             self._drop_unused()
             self._layout = LAYOUT  # pays for the largest pictures only
@@ -84,6 +86,8 @@ class Block(nn.Module):
         self.conv_last.to(memory_format=LAYOUT)
         if self.conv_last[0].weight.device.type == "cpu":
             self._stacks = [[Winograd(*block[at:at + 2]) for at in range(0, len(block), 2)] for block in self.convblocks]
+            if self._level >= FIRST_UP:
+                self._ups = [WinogradUp(*self.conv_last[:2]), WinogradUp(self.conv_last[2])]
 
     def _drop_unused(self) -> None:
         """Nothing reads the flow of the last level, nor its masks of flow and feature."""
@@ -106,6 +110,13 @@ class Block(nn.Module):
                 y = layer(y)
             x = y.add_(x)
         return x.permute(0, 3, 1, 2)
+
+    def _raised(self, x: torch.Tensor) -> torch.Tensor:
+        """Four times the size; (V, O, 4h, 4w)."""
+        if min(x.shape[2:]) < LEAST_WINOGRAD or not self._ups:
+            return self.conv_last(x).contiguous()
+        first, last = self._ups
+        return last(first(x.permute(0, 2, 3, 1)))
 
     def _first(self, parts: list[torch.Tensor]) -> torch.Tensor:
         """The first convolution, once for what the views share and once for each view's own: a third fewer products."""
