@@ -12,14 +12,14 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from toondecompose_blender.engine.character.sheet import View
 from toondecompose_blender.engine.character.surface import surface_of
-from toondecompose_blender.engine.character.transfer import Painter, line_reach
+from toondecompose_blender.engine.character.transfer import Painted, Painter, line_reach
 from toondecompose_blender.engine.character.udp import read_pose
 from toondecompose_blender.engine.pictures import read_picture
 
+from .character_flicker import changes
 from .machine import keep
 
 __all__ = ["measure"]
@@ -27,7 +27,6 @@ __all__ = ["measure"]
 VIEWS = {1: (0,), 2: (0, 180), 4: (0, 90, 180, 270), 8: tuple(range(0, 360, 45))}
 SHOT = {256: 3, 512: 1}  # frames drawn at each size
 ROUNDS = {256: 3, 512: 2}  # in which the published loop and the engine take turns
-SAME_PLACE = 0.0012  # of the character's height, half a pixel at 512 px
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -67,7 +66,8 @@ def _compared(folder: Path, weights: Path, size: int, views: int) -> dict:
     row: dict = {who: _middle(of_one) for who, of_one in runs.items()}
     for name in ("sheet_s", "frame_s", "shot_s"):
         row[f"times_faster_{name[:-2]}"] = round(row["published"][name]["processor"] / row["engine"][name]["processor"], 2)
-    row["rounds"] = [round(slow["frame_s"]["processor"] / fast["frame_s"]["processor"], 2) for slow, fast in zip(*runs.values(), strict=True)]
+    pairs = zip(*([run["frame_s"]["processor"] for run in of_one] for of_one in runs.values()), strict=True)
+    row["rounds"] = [round(slow / fast, 2) for slow, fast in pairs]
     row["largest_difference"] = float(np.abs(np.load(folder / "engine.npy") - np.load(folder / "published.npy")).max())
     return row
 
@@ -95,47 +95,59 @@ def _transfer(scene: Path) -> dict:
     files = sorted((scene / "poses").glob("*.npz"))
     poses = [read_pose(path) for path in files]
     truths = [read_picture(scene / "truth" / f"{path.stem}.png") for path in files]
-    figures = {"poses_from_rig": json.loads((scene / "seconds.json").read_text()), "truth_flicker": _flicker(poses, truths, extent),
-               "truth_flicker_off_lines": _flicker(poses, truths, extent, off_lines=True)}
+    figures = {"poses_from_rig": json.loads((scene / "seconds.json").read_text()), "truth": _flicker(poses, truths, extent),
+               "measure": _flicker(poses, [_ripples(pose) for pose in poses], extent)}
     print(", ".join(f"{name}: {value}" for name, value in figures.items()))
     for count, angles in VIEWS.items():
         views = [View(str(angle), read_picture(scene / "sheet" / f"{angle:03d}.png"), read_pose(scene / "sheet" / f"{angle:03d}.npz"))
                  for angle in angles]
-        drawn = [Painter(views, extent=extent).paint(pose) for pose in poses]
-        plain = [Painter(views, extent=extent, lines=False).paint(pose) for pose in poses]
-        row = {"decibel": _decibel(drawn, truths), "matte_iou": _overlap(drawn, truths),
+        one, two = (Painter(views, extent=extent, ink=apart) for apart in (False, True))
+        drawn, layers = [one.paint(pose) for pose in poses], [two.paint(pose) for pose in poses]
+        inked = [_inked(picture) for picture in layers]
+        row = {"decibel": _decibel([picture.rgba for picture in drawn], truths), "decibel_ink_apart": _decibel(inked, truths),
+               "matte_iou": _overlap(drawn, truths),
                "seen_share": round(float(np.mean([(d.seen[d.rgba[..., 3] > 0] == 255).mean() for d in drawn])), 3),
-               "flicker_paint": _flicker(poses, [p.rgba for p in plain], extent),
-               "flicker_off_lines": _flicker(poses, [d.rgba for d in drawn], extent, off_lines=True),
-               "flicker_with_lines": _flicker(poses, [d.rgba for d in drawn], extent)}
+               "surface": _flicker(poses, [picture.rgba for picture in layers], extent),
+               "with_lines": _flicker(poses, [picture.rgba for picture in drawn], extent)}
         figures[f"{count}_views"] = row
         print(f"{count} views: {row}", flush=True)
     return figures
 
 
-def _decibel(drawn: list, truths: list[np.ndarray]) -> float:
-    errors = [((d.rgba[..., :3].astype(float) - t[..., :3]) ** 2)[t[..., 3] > 127].mean() for d, t in zip(drawn, truths, strict=True)]
+def _inked(drawn: Painted) -> np.ndarray:
+    """The drawing with its lines laid over it, as layers are: uint8 (H, W, 4), straight alpha."""
+    over, under = drawn.ink[..., 3:] / 255, drawn.rgba[..., 3:] / 255
+    alpha = over + under * (1 - over)
+    color = (drawn.ink[..., :3] * over + drawn.rgba[..., :3] * under * (1 - over)) / np.maximum(alpha, 1e-6)
+    return np.rint(np.dstack([color, 255 * alpha])).astype(np.uint8)
+
+
+def _decibel(drawn: list[np.ndarray], truths: list[np.ndarray]) -> float:
+    errors = [((d[..., :3].astype(float) - t[..., :3]) ** 2)[t[..., 3] > 127].mean() for d, t in zip(drawn, truths, strict=True)]
     return round(float(10 * np.log10(255 ** 2 / np.mean(errors))), 2)
 
 
-def _overlap(drawn: list, truths: list[np.ndarray]) -> float:
+def _overlap(drawn: list[Painted], truths: list[np.ndarray]) -> float:
     pairs = [(d.rgba[..., 3] > 127, t[..., 3] > 127) for d, t in zip(drawn, truths, strict=True)]
     return round(float(np.mean([(a & b).sum() / (a | b).sum() for a, b in pairs])), 4)
 
 
-def _flicker(poses: list[np.ndarray], pictures: list[np.ndarray], extent: list[float], *, off_lines: bool = False) -> float:
-    """Mean change of color, of 255, from each even picture to the next where both show the same place.
+def _ripples(pose: np.ndarray) -> np.ndarray:
+    """Colors that hang on the place alone: what the measure finds there is its own error, and that of 8 bits."""
+    return np.rint(127.5 + 127.5 * np.sin(25 * pose[..., [0, 1, 2, 0]])).astype(np.uint8)
 
-    With `off_lines` only where both are farther from a contour than its lines: those slide over the surface as it turns.
-    """
-    proportions, changes = np.asarray(extent) / max(extent), []
+
+def _flicker(poses: list[np.ndarray], pictures: list[np.ndarray], extent: list[float]) -> dict[str, float]:
+    """Mean change of color, of 255, from each even picture to the next at equal places: everywhere, and `off_lines`, where both frames
+    are farther from a contour than its lines, which slide over the surface as it turns; and the share of places that both show."""
+    rows = []
     for first in range(0, len(poses), 2):
-        masks = [_off_lines(pose, proportions) if off_lines else pose[..., 3] > 0.5 for pose in poses[first:first + 2]]
-        before, after = (pose[mask][:, :3] * proportions for pose, mask in zip(poses[first:first + 2], masks, strict=True))
-        distance, index = cKDTree(before).query(after)
-        colors = [picture[mask][:, :3].astype(float) for picture, mask in zip(pictures[first:first + 2], masks, strict=True)]
-        changes.append(np.abs(colors[0][index] - colors[1])[distance < SAME_PLACE].mean())
-    return round(float(np.mean(changes)), 2)
+        pair = slice(first, first + 2)
+        found = changes(poses[pair], pictures[pair], extent)
+        before, after = (_off_lines(pose, np.asarray(extent) / max(extent)).ravel() for pose in poses[pair])
+        off = before[found.before].all(1) & after[found.after].all(1)
+        rows.append((found.change.mean(), found.change[off].mean(), found.found))
+    return {name: round(float(value), 2) for name, value in zip(("flicker", "off_lines", "matched"), np.mean(rows, 0), strict=True)}
 
 
 def _off_lines(pose: np.ndarray, proportions: np.ndarray) -> np.ndarray:

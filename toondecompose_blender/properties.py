@@ -76,6 +76,7 @@ class CharacterSettings(bpy.types.PropertyGroup):
                                description="A picture or movie that becomes a sprite behind the character; none if empty")
     lines: BoolProperty(name="Contour Lines", default=True,
                         description="Draw the sheet's contour lines along the silhouette; without them every place keeps one color")
+    ink: BoolProperty(name="Lines Apart", description="Contour lines as a sprite of their own, over one whose places keep their colors")
     symmetry: BoolProperty(name="Symmetry", default=True, description="Fill what no view shows from the character's other side")
     steady_crop: BoolProperty(name="Steady Scale", default=True, description="One crop for the shot instead of one for each frame")
     previous: IntProperty(name="Previous Drawings", min=0, max=8, description="Feed so many drawings before back as views")
@@ -137,7 +138,8 @@ def character_switches(settings: CharacterSettings) -> tuple[str, ...]:
     if settings.hard_matte:
         plain += ["--threshold", str(settings.threshold), "--erosion", str(settings.erosion)]
     if settings.method == "TRANSFER":
-        return (*plain, *(word for word, on in (("--no-lines", settings.lines), ("--no-symmetry", settings.symmetry)) if not on))
+        return (*plain, *(word for word, on in (("--no-lines", not settings.lines), ("--ink", settings.lines and settings.ink),
+                                                ("--no-symmetry", not settings.symmetry)) if on))
     if settings.previous:
         plain += ["--previous", str(settings.previous)]
     return (*plain, *(word for word, on in (("--tight-crop", not settings.steady_crop), ("--guide", settings.guide),

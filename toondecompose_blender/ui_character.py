@@ -87,7 +87,8 @@ class TOON_PT_character_switches(ViewPanel, bpy.types.Panel):
         layout, settings = split(self.layout), context.scene.toondecompose.character
         layout.prop(settings, "background")
         column = layout.column()
-        names = ("lines", "symmetry") if settings.method == "TRANSFER" else ("published", "steady_crop", "guide", "previous")
+        transfer = ("lines", "ink", "symmetry") if settings.lines else ("lines", "symmetry")
+        names = transfer if settings.method == "TRANSFER" else ("published", "steady_crop", "guide", "previous")
         for name in names:
             column.prop(settings, name)
         column = layout.column()

@@ -66,6 +66,21 @@ def test_the_character_stands_where_the_sprite_was_and_moves_as_it_moved(scene, 
         blue_box(pictures[3])                           # hidden where the disc was
 
 
+def test_lines_of_their_own_come_along_right_in_front(scene, drawn, tmp_path):
+    result = results.read(tmp_path / "drawn")
+    ink = np.zeros((64, 64, 4), np.uint8)
+    ink[24:40, 34:36] = (5, 5, 5, 255)
+    sprite = results.write_sprite(tmp_path / "drawn", "ink", [ink], [1, 1, 1], np.tile(np.eye(3), (3, 1, 1)))
+    results.write_result(tmp_path / "drawn", [*result.sprites, replace(sprite, role="character")], frames=3)
+    names = [sprite.name for sprite in sprites_of(scene)]
+    new = replace_by_character(scene, sprites_of(scene)[1], tmp_path / "drawn")
+    after = sprites_of(scene)
+    assert [sprite.name for sprite in after[:2]] == [names[0], new.name] and after[3].name == names[2] and len(after) == 4
+    picture = rendered(scene, tmp_path / "out", 1, FRAMES)[0]
+    left, top, right, bottom = blue_box(picture)
+    assert (picture[(top + bottom) // 2, (left + right) // 2, :3] < 0.1).all()  # where it lies on the character, at its scale
+
+
 def test_timing_and_placement_are_taken_over(scene, drawn):
     old = sprites_of(scene)[1]
     timing.write_keys(old, [(1.0, 6.0, "CONSTANT"), (4.0, 1.0, "LINEAR")])

@@ -97,6 +97,19 @@ def test_the_result_is_one_like_any_other(folders):
     assert all((folders / "out" / name).is_file() for name in result.files)
 
 
+def test_lines_may_be_a_sprite_in_front(folders):
+    result = draw_character(folders / "sheet", folders / "poses", folders / "out", options=Options(ink=True))
+    plain = draw_character(folders / "sheet", folders / "poses", folders / "plain")
+    assert [(sprite.id, sprite.exposure) for sprite in result.sprites] == [("character", (1, 1, 2, 0)), ("ink", (1, 1, 2, 0))]
+    for number in range(2):
+        surface, ink = (read_picture(folders / "out" / sprite.drawings[number]) for sprite in result.sprites)
+        whole = read_picture(folders / "plain" / plain.sprites[0].drawings[number])
+        cover = ink[..., 3:] / 255
+        solid = whole[..., 3] == 255
+        assert np.abs(ink[..., :3] * cover + surface[..., :3] * (1 - cover) - whole[..., :3])[solid].max() <= 2
+        assert np.array_equal(surface[..., 3], whole[..., 3]) and (ink[..., 3] <= whole[..., 3]).all()
+
+
 def test_a_background_becomes_a_sprite_behind(folders):
     write_picture(folders / "room.png", np.full((50, 200, 3), (10, 200, 30), np.uint8))
     result = draw_character(folders / "sheet", folders / "poses", folders / "out", background=folders / "room.png")
@@ -134,6 +147,7 @@ def test_the_command_line_switches_what_options_switch(folders):
     assert draw_options(parser.parse_args([*plain, *words])) == Options(
         lines=False, symmetry=False, published=True, steady_crop=False, previous=2, guide=True, smoothing=.5, despeckle=False, threshold=9,
         erosion=3)
+    assert draw_options(parser.parse_args([*plain, "--ink"])) == Options(ink=True)
     where = [str(folders / name) for name in ("sheet", "poses", "out")]
     command = ["draw", "--sheet", where[0], "--poses", where[1], "--out", where[2], "--device", "cpu"]
     assert main([*command, "--no-lines", "--fps", "12", "--threshold", "128"]) == 0
@@ -141,6 +155,7 @@ def test_the_command_line_switches_what_options_switch(folders):
     drawn = read_picture(folders / "out" / result.sprites[0].drawings[0])
     assert result.clip.fps == 12 and set(np.unique(drawn[..., 3])) == {0, 255}
     assert main([*command, "--threshold", "999"]) == 1
+    assert main([*command, "--ink", "--no-lines"]) == 1
 
 
 def test_a_movie_becomes_a_background_that_holds_its_last_frame(folders):

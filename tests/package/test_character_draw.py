@@ -101,6 +101,8 @@ def test_the_switches_of_the_sidebar_reach_the_engine(rig, tmp_path):
     spec = read_spec(next(iter(module.current().queue.jobs.values())).folder)
     assert spec.background == settings.background
     assert spec.switches == ("--no-despeckle", "--smoothing", "0.250", "--threshold", "99", "--erosion", "2", "--no-lines", "--no-symmetry")
+    settings.lines = settings.ink = True
+    assert character_switches(settings)[-2:] == ("--ink", "--no-symmetry")
     assert engine_arguments(spec, "/out")[-10:] == [*spec.switches, "--json"]
     settings.method, settings.steady_crop, settings.guide, settings.previous, settings.published = "CONR", False, True, 2, True
     assert character_switches(settings)[-5:] == ("--previous", "2", "--tight-crop", "--guide", "--published")

@@ -23,23 +23,31 @@ from .versions import modifier_input
 
 __all__ = ["replace_by_character"]
 
+INK = "ink"  # the id of a sprite of contour lines, in front of its character
 VISIBLE = 0.5  # alpha from which a pixel belongs to the figure
 
 
 def replace_by_character(scene, sprite_object, folder: os.PathLike | str):
     """Put the character of a result folder where `sprite_object` is, and remove that; returns the new sprite's object.
 
+    Contour lines that are a sprite of their own come along, right in front.
+
     The figure stands on the old one's feet, as high as it was, and moves as it moved; each clip frame shows the character's drawing
     of that frame, the last one held.  Raises `ResultError`, and `SceneError` (scene.character_empty) before anything changes.
     """
-    source = _character_of(load_result(folder))
+    sources = _character_of(load_result(folder))
     old = baking.motion_of(sprite_object)
-    paths = [Path(folder, name) for name in source.sprite.drawings]
+    paths = [Path(folder, name) for name in sources[0].sprite.drawings]
     shown = [drawings.drawing_path(sprite_object, number) for number in sorted(set(old.exposure) - {0})]
     fit = _fit(_figure(paths), _figure(shown))
-    exposure = _exposed(source.sprite.exposure, old.exposure)
+    new = [_plane_of(scene, source, old, fit) for source in sources]
+    _take_over(scene, new, sprite_object)
+    return new[0]
 
-    view = view_of(scene)
+
+def _plane_of(scene, source: Source, old: baking.Motion, fit: np.ndarray):
+    """A sprite of the character, moving as the old one did."""
+    view, exposure = view_of(scene), _exposed(source.sprite.exposure, old.exposure)
     new = new_plane(source.sprite.name or "Character", source.sprite.width, source.sprite.height)
     new[SPRITE_ID] = source.sprite.id
     baking.remember(new, baking.Motion(source.sprite.width, source.sprite.height, old.homographies @ fit, exposure), view)
@@ -47,16 +55,15 @@ def replace_by_character(scene, sprite_object, folder: os.PathLike | str):
     placement.add_placement(new, view)
     baking.bake(new, "shape-keys", view)
     drawings.dress(new, _lasting(source, exposure))
-    _take_over(scene, new, sprite_object)
     return new
 
 
-def _character_of(result) -> Source:
-    """The front-most sprite that is no background."""
+def _character_of(result) -> list[Source]:
+    """The character, and its lines if they are a sprite of their own: the two front-most at most."""
     found = [source for source in result.sources if source.sprite.role != "background"]
     if not found:
         raise SceneError("scene.character_empty", f"{result.folder.name} holds no character.", "Choose the folder of a drawn character.")
-    return found[-1]
+    return found[-2:] if found[-1].sprite.id == INK else found[-1:]
 
 
 def _exposed(exposure: tuple[int, ...], clip: tuple[int, ...]) -> tuple[int, ...]:
@@ -96,18 +103,20 @@ def _fit(figure: tuple[float, ...], place: tuple[float, ...]) -> np.ndarray:
     return np.array([[scale, 0, x], [0, scale, y], [0, 0, 1.0]])
 
 
-def _take_over(scene, new, old) -> None:
+def _take_over(scene, new: list, old) -> None:
     curve = source_curve(old)
-    if curve is not None:
-        write_keys(new, [(point.co.x, point.co.y, point.interpolation) for point in curve.keyframe_points])
-    for name, identifier in placement.placement_inputs(old).items():
-        owner, key = modifier_input(old.modifiers[placement.MODIFIER], identifier)
-        value = getattr(owner, key) if key == "value" else owner[identifier]
-        placement.set_placement(new, **{name.lower().replace(" ", "_"): value})
-    new.hide_viewport, new.hide_render = old.hide_viewport, old.hide_render
-    order = [new if sprite == old else sprite for sprite in sprites_of(scene)]
+    for sprite in new:
+        if curve is not None:
+            write_keys(sprite, [(point.co.x, point.co.y, point.interpolation) for point in curve.keyframe_points])
+        for name, identifier in placement.placement_inputs(old).items():
+            owner, key = modifier_input(old.modifiers[placement.MODIFIER], identifier)
+            value = getattr(owner, key) if key == "value" else owner[identifier]
+            placement.set_placement(sprite, **{name.lower().replace(" ", "_"): value})
+        sprite.hide_viewport, sprite.hide_render = old.hide_viewport, old.hide_render
+    order = [one for sprite in sprites_of(scene) for one in (new if sprite == old else [sprite])]
     for collection in old.users_collection:
-        collection.objects.link(new)
+        for sprite in new:
+            collection.objects.link(sprite)
     mesh = old.data
     bpy.data.objects.remove(old)
     bpy.data.meshes.remove(mesh)

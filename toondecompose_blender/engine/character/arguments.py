@@ -27,6 +27,7 @@ def add_draw_arguments(command: argparse.ArgumentParser) -> None:
     both.add_argument("--erosion", type=int, default=0, metavar="PX", help="draw the hard matte in by so much (needs --threshold)")
     transfer = command.add_argument_group("transfer")
     transfer.add_argument("--no-lines", dest="lines", action="store_false", help="no contour lines: every place keeps one color")
+    transfer.add_argument("--ink", action="store_true", help="contour lines as a sprite of their own, over one that keeps its colors")
     transfer.add_argument("--no-symmetry", dest="symmetry", action="store_false", help="do not fill unseen places from the other side")
     conr = command.add_argument_group("conr")
     conr.add_argument("--published", action="store_true", help="the published arithmetic to the last bit, with none of the improvements")
@@ -38,6 +39,6 @@ def add_draw_arguments(command: argparse.ArgumentParser) -> None:
 def draw_options(given: argparse.Namespace):
     """The `Options` that were given.  Raises `SettingsError`."""
     from .methods import Options
-    return Options(lines=given.lines, symmetry=given.symmetry, published=given.published, steady_crop=given.steady_crop,
+    return Options(lines=given.lines, ink=given.ink, symmetry=given.symmetry, published=given.published, steady_crop=given.steady_crop,
                    previous=given.previous, guide=given.guide, smoothing=given.smoothing, despeckle=given.despeckle,
                    threshold=given.threshold, erosion=given.erosion)

@@ -119,6 +119,8 @@ class _Drawing:
         work = map(drawn, missing.items()) if artist.sequential else map_ordered(drawn, missing.items(), ahead=1)
         for (picture, seen), painted in work:
             write_picture(seen, painted.seen)
+            if painted.ink is not None:
+                write_picture(_ink_beside(picture), painted.ink)
             write_picture(picture, painted.rgba)
             self.report.step()
 
@@ -145,13 +147,20 @@ class _Drawing:
                 before = rgba, pose
             yield Painted(rgba, read_picture(seen)[..., 0])
 
+    def ink(self, drawn: list[tuple[Path, Path]]) -> Iterator[Painted]:
+        """The contour lines of every frame, where they are kept apart."""
+        if self.method == "transfer" and self.options.ink:
+            for picture, _ in drawn:
+                rgba = read_picture(_ink_beside(picture))
+                yield Painted(rgba, rgba[..., 3])
+
     def publish(self, drawn: list[tuple[Path, Path]], background: Path | None, fps: float) -> Decomposition:
         from ..result import publish
         from .result import write_character
         key = fingerprint([pair[0].name for pair in drawn], asdict(self.options), str(background), fps)
         settings = {"method": self.method, "size": self.size, "key": key}
         stage = StageStore(self.out / STAGES_FOLDER).run("character", key, lambda stage: write_character(
-            stage.folder, self.frames(drawn), self.files, self.shape, background=background, fps=fps, device=self.device,
+            stage.folder, self.frames(drawn), self.ink(drawn), self.files, self.shape, background=background, fps=fps, device=self.device,
             settings=settings, report=self.report))
         return publish(stage.folder, self.out, self.report)
 
@@ -166,6 +175,10 @@ def _check(method: str, weights: Path | None, size: int, *, needs_weights: bool)
         check_folder(Path(weights))
     elif needs_weights:
         raise CharacterError("character.weights_missing", "CoNR needs its weights.", "Choose the weights folder, or the method Transfer.")
+
+
+def _ink_beside(picture: Path) -> Path:
+    return picture.with_suffix(".ink.png")
 
 
 def _note(folder: Path) -> dict | None:

@@ -28,13 +28,16 @@ MOST_PREVIOUS, MOST_EROSION = 8, 64
 class Options:
     """What an artist may switch.  The defaults improve on the publication; `published` keeps its arithmetic to the last bit.
 
-    `lines` lets contour lines follow the silhouette, `symmetry` fills unseen places from the other side (transfer).
+    `lines` lets contour lines follow the silhouette, `ink` keeps them apart, as a sprite over a surface that never changes its colors,
+    `symmetry` fills unseen places from the other side (transfer).
     `steady_crop` keeps one square for the shot, `previous` feeds so many drawn frames back as views, `guide` the transfer (networks).
     `smoothing` 0..1 mixes equal places of neighboring frames; `despeckle` removes specks from the matte.
     `threshold` 0..255 and `erosion` px make a hard, drawn-in matte; None keeps it soft.
-    Raises `SettingsError`: settings.smoothing, settings.previous, settings.threshold, settings.erosion.
+    Raises `SettingsError`: settings.smoothing, settings.previous, settings.threshold, settings.erosion,
+    settings.ink.
     """
     lines: bool = True
+    ink: bool = False
     symmetry: bool = True
     published: bool = False
     steady_crop: bool = True
@@ -50,6 +53,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:
                 raise SettingsError(f"settings.{name}", f"{name.capitalize()} cannot be {value}.", f"Choose {low} to {high}.")
+        if self.ink and not self.lines:
+            raise SettingsError("settings.ink", "Without contour lines there are none to keep apart.", "Choose one of the two switches.")
         if self.erosion and self.threshold is None:
             raise SettingsError("settings.erosion", "Only a hard matte can be drawn in.", "Choose a threshold too, 128 for example.")
 
@@ -64,12 +69,15 @@ class TransferMethod:
     sequential = False
 
     def __init__(self, views: Sequence[View], *, extent: Sequence[float], options: Options):
-        self._painter = Painter(views, extent=extent, lines=options.lines, symmetry=options.symmetry)
+        self._painter = Painter(views, extent=extent, lines=options.lines, ink=options.ink, symmetry=options.symmetry)
         self._options = options
 
     def draw(self, pose: np.ndarray) -> Painted:
         painted = self._painter.paint(pose)
-        return Painted(_matted(painted.rgba, self._options), painted.seen)
+        rgba, ink = _matted(painted.rgba, self._options), painted.ink
+        if ink is not None:
+            ink = np.dstack([ink[..., :3], np.minimum(ink[..., 3], rgba[..., 3])])
+        return Painted(rgba, painted.seen, ink)
 
 
 class NetworkMethod:

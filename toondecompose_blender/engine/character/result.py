@@ -29,14 +29,22 @@ SHEET_CELLS, CELL_WIDTH = 8, 240
 PREVIEW_SIDE = 720
 
 
-def write_character(folder: Path, frames: Iterable[Painted], poses: list[Path], shape: tuple[int, int], *, background: Path | None,
-                    fps: float, device: str, settings: dict, report: Report) -> None:
-    """Lay out the result in `folder`: drawings one a distinct frame, none for an empty one, standing still on the frame."""
+def write_character(folder: Path, frames: Iterable[Painted], ink: Iterable[Painted], poses: list[Path], shape: tuple[int, int], *,
+                    background: Path | None, fps: float, device: str, settings: dict, report: Report) -> None:
+    """Lay out the result in `folder`: drawings one a distinct frame, none for an empty one, standing still on the frame.
+
+    `ink`, the contour lines of every frame, becomes a sprite in front; if it is empty, there is none.
+    """
     height, width = shape
     still = Canvas(width, height, np.tile(np.eye(3), (len(poses), 1, 1)))
     report.stage("Result", 2 * len(poses))
     mattes, exposure = _distinct(_stepped(frames, report))
     records = [SpriteRecord.write(folder, "character", "Character", "character", still, exposure, mattes)]
+    pictures, shown = _distinct(ink)
+    if pictures:
+        # Seen wherever there is a line, so that the sprite's confidence speaks of lines alone.
+        whole = [Matte(picture.rgba, np.full(shape, 255, np.uint8)) for picture in pictures]
+        records.append(SpriteRecord.write(folder, "ink", "Character Ink", "character", still, shown, whole))
     if background is not None:
         pictures, shown = _background(background, shape, len(poses))
         records.insert(0, SpriteRecord.write(folder, "background", "Background", "background", still, shown, pictures))

@@ -38,9 +38,13 @@ THROUGH = (1.0, 0.25, 1.0)  # what nobody saw takes the color of the same spot o
 
 @dataclass(frozen=True)
 class Painted:
-    """A drawing, uint8 (H, W, 4) straight alpha; `seen` uint8 (H, W): 255 seen, 128 by symmetry, 0 made up or no character."""
+    """A drawing, uint8 (H, W, 4) straight alpha; `seen` uint8 (H, W): 255 seen, 128 by symmetry, 0 made up or no character.
+
+    `ink` uint8 (H, W, 4) straight alpha holds the contour lines to lay over it, where they are kept apart, else None.
+    """
     rgba: np.ndarray
     seen: np.ndarray
+    ink: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -103,11 +107,15 @@ class _Samples:
 
 
 class Painter:
-    """Colors from the views of a sheet, for any number of poses; `extent` (3,) holds the proportions of the poses' channels."""
+    """Colors from the views of a sheet, for any number of poses; `extent` (3,) holds the proportions of the poses' channels.
 
-    def __init__(self, views: Sequence[View], *, extent: Sequence[float] = PROPORTIONS, lines: bool = True, symmetry: bool = True):
+    Contour `lines` belong to the silhouette and move over the surface; kept apart as `ink` they leave it one color at a place.
+    """
+
+    def __init__(self, views: Sequence[View], *, extent: Sequence[float] = PROPORTIONS, lines: bool = True, ink: bool = False,
+                 symmetry: bool = True):
         self._extent = np.asarray(extent, np.float64) / max(extent)
-        self._symmetry = symmetry
+        self._symmetry, self._ink_apart = symmetry, ink
         surfaces = [(view, surface_of(view.pose, self._extent)) for view in views if view.pose is not None]
         usable = [(view, surface) for view, surface in surfaces if (view.rgba[surface.mask, 3] >= SOLID).any()]
         if not usable:
@@ -125,20 +133,23 @@ class Painter:
         seen = np.zeros(pose.shape[:2], np.uint8)
         alpha = np.rint(pose[..., 3] * 255).astype(np.uint8)
         if not surface.mask.any():
-            return Painted(rgba, seen)
+            return Painted(rgba, seen, np.zeros_like(rgba) if self._ink_apart else None)
         colors, distance = self._color(surface.places, surface.normals)
         marks = np.where(distance <= SEEN, 255, 0).astype(np.uint8)
         if self._symmetry:
             self._mirror(surface, colors, marks)
         unknown = marks == 0
         colors[unknown] = self._through.pick(surface.places[unknown] * THROUGH)[0]
-        if self._lines is not None:
-            colors *= self._lines.darkening(surface)
-        picture = np.zeros((*pose.shape[:2], 3))
-        picture[surface.mask] = colors
         seen[surface.mask] = marks
-        rgba[..., :3], rgba[..., 3] = np.rint(push_pull(picture, surface.mask)), alpha
-        return Painted(rgba, seen)
+        if self._lines is None:
+            return Painted(_picture(surface.mask, colors, alpha), seen)
+        factors = self._lines.darkening(surface)
+        if not self._ink_apart:
+            return Painted(_picture(surface.mask, colors * factors, alpha), seen)
+        cover, ink = _ink(colors, factors)
+        # Both go on beyond the outline: a pixel that the character covers in part has its share of line, too.
+        share = push_pull(_spread(surface.mask, cover), surface.mask)[..., 0]
+        return Painted(_picture(surface.mask, colors, alpha), seen, _picture(surface.mask, ink, share * alpha))
 
     def _color(self, places: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         colors, distance = self._inside.pick(places, normals)
@@ -180,6 +191,24 @@ class _Lines:
         if near.any() and self._tree.n:
             factors[near] = self._ratios[self._tree.query(_line_key(surface, near))[1]]
         return factors
+
+
+def _ink(colors: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How much (N, 1), 0..1, of which color (N, 3) to lay over `colors` (N, 3) so that they are multiplied by `factors` (N, 3)."""
+    cover = 1 - factors.min(1, keepdims=True)
+    return cover, colors * (factors - 1 + cover) / np.maximum(cover, 1e-6)
+
+
+def _spread(mask: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values (N, C) of the pixels of `mask` as a picture (H, W, C)."""
+    picture = np.zeros((*mask.shape, values.shape[1]))
+    picture[mask] = values
+    return picture
+
+
+def _picture(mask: np.ndarray, colors: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colors (N, 3) of the pixels of `mask`, continued beyond it, under an alpha (H, W), 0..255: uint8 (H, W, 4)."""
+    return np.rint(np.dstack([push_pull(_spread(mask, colors), mask), alpha])).astype(np.uint8)
 
 
 def line_reach(surface: Surface) -> float:
