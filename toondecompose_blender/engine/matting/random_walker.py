@@ -17,40 +17,59 @@ EXPLAINED_RESIDUAL = 100.0
 SWEEPS = (12, 16, 24, 60)  # fine to coarse
 OVER_RELAXATION = 1.7
 
+_RESIDUALS = np.arange(256, dtype=np.float32)
+_UNEXPLAINED = np.exp(-_RESIDUALS * _RESIDUALS / EXPLAINED_RESIDUAL)
+
 
 def edge_weights(frame: np.ndarray, background: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Bonds of every pixel to its right and lower neighbor, float32 (H, W) each, of an RGB picture uint8 (H, W, 3).
 
     With a known `background` of the same size, contrast that the background explains counts less ("background cut").
     """
-    return tuple(_bonds(frame, background, axis) for axis in (1, 0))
+    residual = None if background is None else _largest(cv2.absdiff(frame, background))
+    return tuple(_bonds(frame, background, residual, axis) for axis in (1, 0))
 
 
-def _bonds(frame: np.ndarray, background: np.ndarray | None, axis: int) -> np.ndarray:
-    contrast = _squared_step(frame, axis)
+def _bonds(frame: np.ndarray, background: np.ndarray | None, residual: np.ndarray | None, axis: int) -> np.ndarray:
+    contrast = _squared_steps(frame, axis)
     if background is not None:
-        residual = cv2.absdiff(frame, background).max(2).astype(np.float32)
-        residual = np.maximum(residual, np.roll(residual, -1, axis))
-        explained = _squared_step(background, axis) / EXPLAINED_EDGE
-        contrast /= 1 + explained * np.exp(-residual * residual / EXPLAINED_RESIDUAL)
+        _explain(contrast, _squared_steps(background, axis), residual, _UNEXPLAINED, axis)
     bonds = LEAK + np.exp(-contrast / (2 * COLOR_SIGMA * COLOR_SIGMA))
     bonds[(slice(None), -1) if axis == 1 else (-1, slice(None))] = 0
     return bonds
 
 
-def _squared_step(picture: np.ndarray, axis: int) -> np.ndarray:
-    size = picture.shape[axis]
-    step = np.zeros(picture.shape[:2], np.float32)
-    if axis == 1:
-        step[:, : size - 1] = _squared_difference(picture[:, 1:], picture[:, :-1])
-    else:
-        step[: size - 1] = _squared_difference(picture[1:], picture[:-1])
-    return step
+def _largest(picture: np.ndarray) -> np.ndarray:
+    """Over the channels of uint8 (H, W, 3): uint8 (H, W)."""
+    red, green, blue = cv2.split(picture)
+    return cv2.max(cv2.max(red, green), blue)
 
 
-def _squared_difference(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    difference = cv2.absdiff(np.ascontiguousarray(one), np.ascontiguousarray(other)).astype(np.float32)
-    return np.einsum("hwc,hwc->hw", difference, difference)
+@njit(nogil=True, cache=True, error_model="numpy")
+def _squared_steps(picture, axis):
+    """Squared distance of each pixel's color to its neighbor's along the axis, float32 (H, W); 0 in the last row or column."""
+    height, width, channels = picture.shape
+    down, right = 1 - axis, axis
+    steps = np.zeros((height, width), np.float32)
+    for i in range(height - down):
+        for j in range(width - right):
+            total = 0
+            for c in range(channels):
+                step = np.int32(picture[i + down, j + right, c]) - np.int32(picture[i, j, c])
+                total += step * step
+            steps[i, j] = total
+    return steps
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _explain(contrast, steps, residual, share, axis):
+    """Divide, in place, by what the background's own `steps` explain; `share` (256,) of it counts at each residual."""
+    height, width = contrast.shape
+    down, right = 1 - axis, axis
+    for i in range(height - down):
+        for j in range(width - right):
+            worst = max(residual[i, j], residual[i + down, j + right])
+            contrast[i, j] /= np.float32(1) + steps[i, j] / np.float32(EXPLAINED_EDGE) * share[worst]
 
 
 def random_walk(value: np.ndarray, confidence: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
