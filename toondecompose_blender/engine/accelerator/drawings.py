@@ -22,7 +22,7 @@ from .walker import edge_weights, random_walk
 
 __all__ = ["exposure_bytes", "pooled_sights"]
 
-_BYTES = 260       # bytes a pixel and exposure at the peak, rounded up: colors, evidence, and a sort with its places
+_BYTES = 260       # bytes a pixel and exposure; 202 by malloc's count
 
 
 def exposure_bytes(canvas: Canvas) -> int:

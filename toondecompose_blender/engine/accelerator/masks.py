@@ -17,10 +17,11 @@ from .walker import edge_weights, random_walk
 
 __all__ = ["RESIDUAL_BYTES", "WALK_BYTES", "MOTION_BYTES", "interval", "label_walk", "residual_evidence", "residual_walk", "motion_walk"]
 
-# Bytes a pixel and frame that the batches hold at their peak, rounded up from torch.cuda's and malloc's own counts.
+# Bytes a pixel and frame that batches hold at their peak: by malloc's count 194, 52 (and sprite) and 273 (of a picture at half size),
+# with a fifth or more on top for how an allocator of a card rounds.
 RESIDUAL_BYTES = 240
-WALK_BYTES = 100        # ... and sprite
-MOTION_BYTES = 900      # of a picture at half size: it meets eight neighbors at once
+WALK_BYTES = 80
+MOTION_BYTES = 340
 
 
 def interval(frames: torch.Tensor, others: torch.Tensor, *, slack: float = 0.0) -> torch.Tensor:

@@ -20,7 +20,7 @@ from .voting import mode
 __all__ = ["STRIP", "voted"]
 
 STRIP = 16             # rows: what memory is planned in, where all frames vote everywhere
-_BYTES = 48            # bytes a pixel and frame: colors and weight as numbers, and three such numbers at work
+_BYTES = 96            # bytes a pixel and frame; 79 by malloc's count
 _AT_ONCE = 8           # frames uploaded and warped together
 
 
