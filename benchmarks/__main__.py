@@ -13,7 +13,7 @@ from .interpreter import use_engine
 use_engine()
 
 from . import (  # noqa: E402
-    character, costs, cuda, edges, floor, long, motion, panel, plot, published, quality, scaling, scene, shots, speed, stages)
+    character, costs, cuda, edges, floor, hints, long, motion, panel, plot, published, quality, scaling, scene, shots, speed, stages)
 
 ROOT = Path(__file__).resolve().parents[1]
 DEFAULT_CLIPS = ROOT.parent / "shared/clips"
@@ -85,6 +85,11 @@ def _add_engine_topics(topics: argparse._SubParsersAction) -> None:
     topic.add_argument("--keep", type=Path, metavar="DIR", help="keep the results here, and use what is finished there")
     topic.set_defaults(run=lambda options: quality.measure(options.clips, only=options.only, auto=options.auto, keep=options.keep),
                        needs_clips=True)
+    topic = topics.add_parser("hints", help="what each kind of hint does for the sprites that are found worst")
+    _add_clips(topic)
+    topic.add_argument("--only", nargs="*", default=[], metavar="NAME")
+    topic.add_argument("--keep", type=Path, metavar="DIR", help="keep the results here")
+    topic.set_defaults(run=lambda options: hints.measure(options.clips, only=options.only, keep=options.keep), needs_clips=True)
     topic = topics.add_parser("edges", help="hair, fades, flashes, blur and grain on drawn clips")
     topic.add_argument("--only", nargs="*", default=[], metavar="CLIP")
     topic.add_argument("--pictures", type=Path, metavar="DIR", help="write enlarged pictures to look at")

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from ..flow import Flow
 from ..matting.random_walker import edge_weights, random_walk
@@ -20,6 +19,7 @@ from ..parallel import map_ordered
 from ..report import Report
 from .evidence import background_weight, background_weights, motion_masks, residual_masks
 from .hints import UNKNOWN
+from .hints_labels import corrected
 from .planes import cleared, find_planes
 from .planes_backdrop import Backdrop, FarPlane, build_backdrop
 from .shade import find_shade, under
@@ -66,7 +66,7 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
     if sprites != 2 or camera.static:
         split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, report=report)
         camera = standing(camera) if split.still else camera
-        labels = split.labels if seeds is None else _with_seeds(split.labels, seeds)
+        labels = split.labels if seeds is None else corrected(split.labels, split.pieces, seeds)
         prior = stacked((frame > 0 for frame in paged(labels)), len(labels), np.float32)
     else:
         prior = motion_masks(frames, camera.homographies, accelerator=accelerator)
@@ -83,30 +83,6 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
     alphas = (stacked(map_ordered(_to_bytes, foreground), len(frames))[None] if alone
               else _shared_out(frames, foreground, labels, accelerator))
     return Layers(alphas, camera, planes, backdrop, shade)
-
-
-def _with_seeds(labels: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """The split's labels, renumbered so that they agree with the artist's numbers as far as they can, and overruled by the seeds."""
-    count = int(max(labels.max(), max(seed[seed != UNKNOWN].max(initial=0) for seed in paged(seeds))))
-    agree = np.zeros((count + 1, count + 1))
-    for label, seed in paged(zip(labels, seeds, strict=True)):
-        told = seed != UNKNOWN
-        np.add.at(agree, (label[told].astype(int), seed[told].astype(int)), 1)
-    ours, theirs = linear_sum_assignment(-agree[1:, 1:])
-    renumbered = np.zeros(count + 1, np.uint8)
-    renumbered[ours + 1] = theirs + 1
-    overruled = (np.where(seed != UNKNOWN, seed, renumbered[label]) for label, seed in paged(zip(labels, seeds, strict=True)))
-    result = stacked(overruled, len(seeds))
-    for t, k in np.argwhere([[(frame == number).any() for number in range(1, count + 1)] for frame in paged(seeds)]):
-        _keep_what_was_meant(result[t], seeds[t], int(k) + 1)
-    return result
-
-
-def _keep_what_was_meant(labels: np.ndarray, seeds: np.ndarray, number: int) -> None:
-    """In a frame where the artist pointed at a sprite, parts of its label that touch none of the seeds are background."""
-    count, parts = cv2.connectedComponents((labels == number).astype(np.uint8))
-    meant = np.bincount(parts[seeds == number], minlength=count) > 0
-    labels[(labels == number) & ~meant[parts]] = 0
 
 
 def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: tuple[float, float], inner_planes: bool,

@@ -35,12 +35,13 @@ WORTHWHILE = 0.04       # share of the first energy that a sprite must save to b
 class Split:
     """`labels` uint8 (T, h, w), 0 the background, then back to front; `count` labels; `motions` float64 (count, T-1, 3, 3) frame
     t -> t+1 in px, NaN where unknown; `energies`: what is unexplained with 1, 2, ... layers; `still`: the background stands still,
-    whatever the camera was said to do."""
+    whatever the camera was said to do; `pieces` int32 (T, h, w): the supervoxels, of which each has one label."""
     labels: np.ndarray
     count: int
     motions: np.ndarray
     energies: tuple[float, ...]
     still: bool
+    pieces: np.ndarray
 
 
 def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.ndarray, static: bool,
@@ -74,7 +75,7 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     layers = ordered(attached(layers, edgels)) if still else behind_all(layers, sky_of(layers)) if parted else layers
     report.step()
     labels = stacked(map(layers.labels.astype(np.uint8).__getitem__, paged(voxels.labels)), len(frames))
-    return Split(labels, count, np.stack(layers.motions), layers.trail, still or parted)
+    return Split(labels, count, np.stack(layers.motions), layers.trail, still or parted, voxels.labels)
 
 
 def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list[tuple[int, np.ndarray]]:
