@@ -135,6 +135,21 @@ def test_a_sprite_that_motion_told_apart_stays_whole_before_a_plate_that_shows_i
     assert solid(True) > 0.75 > 0.1 > solid(False)     # all but its outline
 
 
+def test_a_plate_that_a_wipe_has_made_wrong_does_not_stick_to_a_sprites_outline():
+    frames = np.full((4, 90, 120, 3), 60, np.uint8)     # the plate was seen before the wipe: 240
+    cv2.circle(frames[0], (60, 45), 20, (200, 60, 50), -1)
+    frames[1:] = frames[0]
+    masks = np.where((frames == (200, 60, 50)).all(3), 255, 0).astype(np.uint8)
+    canvas = Canvas(120, 90, np.tile(np.eye(3), (4, 1, 1)))
+
+    def alpha(parted):
+        sighting = Sighting(frames.__getitem__, masks.__getitem__, lambda t: np.zeros(masks.shape[1:], np.uint8),
+                            lambda t: (np.full_like(frames[t], 240), np.ones(masks.shape[1:], bool)), (), parted=parted)
+        return next(iter(solve_drawings(sighting, canvas, np.ones(4, int)))).rgba[..., 3] / 255
+
+    assert overlap(alpha(True), masks[0] / 255) > 0.95 > overlap(alpha(False), masks[0] / 255)
+
+
 def test_what_was_never_seen_continues_its_surroundings():
     picture = np.full((32, 32, 3), 90, np.float32)
     seen = np.ones((32, 32), np.float32)

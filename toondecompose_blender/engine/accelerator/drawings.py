@@ -10,14 +10,15 @@ import numpy as np
 import torch
 
 from ..geometry import normalized
+from ..layers.evidence import TOLERANCE
 from ..layers.plate import Canvas
 from ..matting import pool as rules
 from ..matting.pool import Pool
 from ..matting.sprites import OCCLUDED, Sighting, enlargement
 from ..parallel import map_ordered
 from .card import Accelerator
-from .masks import residual_evidence
-from .pictures import lightest, rounded, warped
+from .masks import interval, residual_evidence
+from .pictures import averaged, darkest, lightest, rounded, warped
 from .walker import edge_weights, random_walk
 
 __all__ = ["exposure_bytes", "pooled_sights"]
@@ -63,14 +64,23 @@ def _sights(accelerator: Accelerator, sighting: Sighting, canvas: Canvas, frames
     to_masks = np.linalg.inv(enlargement(mask.shape[2:], large)) @ to_frames
     uncovered = warped(lightest(front), to_masks, size).round() < OCCLUDED
     prior = warped(mask, to_masks, size, border="border").round()
-    certain = _certain(prior) if sighting.parted else torch.zeros_like(prior)
-    return _Sights(color, *_behind(accelerator, sighting, canvas, frames), (inside & uncovered).to(torch.float32), certain, prior)
+    visible = (inside & uncovered).to(torch.float32)
+    background, seen = _behind(accelerator, sighting, canvas, frames)
+    sure = torch.zeros_like(prior)
+    if sighting.parted:
+        outside = lightest(lightest(prior)) <= rules.CERTAIN[0]
+        sure = (outside | (darkest(darkest(prior)) >= rules.CERTAIN[1])).to(torch.float32)
+        seen = seen * ~_astray(color, background, outside * visible)
+    return _Sights(color, background, seen, visible, sure, prior)
 
 
-def _certain(prior: torch.Tensor) -> torch.Tensor:
-    """Where masks (N, 1, h, w) are certain for 2 px around, 0 or 1."""
-    none, all_ = rules.CERTAIN
-    return ((lightest(lightest(prior)) <= none) | (lightest(lightest(255 - prior)) <= 255 - all_)).to(torch.float32)
+def _astray(color: torch.Tensor, background: torch.Tensor, telling: torch.Tensor) -> torch.Tensor:
+    """Where backgrounds (N, 3, h, w) are not what is behind the sprite, by the pixels around that are surely background,
+    `telling` (N, 1, h, w) 0 or 1."""
+    differs = telling * (interval(color, background) > TOLERANCE)
+    box = rules.surroundings(*telling.shape[2:])
+    share, around = averaged(differs, box), averaged(telling, box)
+    return (around > rules.FEWEST_AROUND) & (share > rules.ASTRAY * around)
 
 
 def _behind(accelerator: Accelerator, sighting: Sighting, canvas: Canvas, frames: list[int]) -> tuple[torch.Tensor, torch.Tensor]:

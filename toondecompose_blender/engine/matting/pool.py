@@ -9,16 +9,19 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..layers.evidence import FLAT_TRUST, Evidence, residual_evidence
+from ..layers.evidence import FLAT_TRUST, TOLERANCE, Evidence, interval, residual_evidence
 from .random_walker import edge_weights, random_walk
 
-__all__ = ["Exposure", "Pool", "certain", "few", "gain", "looked_at", "pooled", "walk_input"]
+__all__ = ["Exposure", "Pool", "astray", "certain", "few", "gain", "looked_at", "pooled", "surroundings", "walk_input"]
 
 PRIOR_TRUST = 0.06      # what the mask found at analysis size is worth against the evidence at full size
 UNSEEN_TRUST = 0.12     # ... where the plate was never seen; by trial on toon clips
 CERTAIN_TRUST = 1.0     # ... where it is certain, and told by motion rather than by a plate (measured)
 CERTAIN = 13, 242       # of 255: such a mask is certain that a pixel is none of the sprite up to the first, and all of it from the second
 BELIEVED, FAINT = 64, 16  # of 255: above the first that mask says foreground, below the second surely background
+ASTRAY = 0.5            # share of the surely background pixels around that differ from the plate: there the plate is not believed ...
+AROUND = 31             # px across; a wipe or a light that goes on changes more than that (judgement)
+FEWEST_AROUND = 0.02    # ... and the least share of them that says so
 FEWEST_SURROUNDINGS = 100  # px
 MOST_GAIN = 4.0         # more noise than this leaves nothing to be believed
 EDGE_SIGHTS = 4         # exposures whose contrasts are looked at
@@ -87,10 +90,24 @@ def _evidence(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
     return strongest, background / np.maximum(sights, 1) * (1 - strongest), hint / count, believed / count, quiet
 
 
-def certain(prior: np.ndarray) -> np.ndarray:
-    """Where the mask `prior` uint8 (H, W) is certain for 2 px around, bool (H, W)."""
-    around = np.ones((5, 5), np.uint8)
-    return (cv2.dilate(prior, around) <= CERTAIN[0]) | (cv2.erode(prior, around) >= CERTAIN[1])
+def certain(prior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the mask `prior` uint8 (H, W) is certain for 2 px around: of background and of the sprite, bool (H, W) each."""
+    near = np.ones((5, 5), np.uint8)
+    return cv2.dilate(prior, near) <= CERTAIN[0], cv2.erode(prior, near) >= CERTAIN[1]
+
+
+def astray(color: np.ndarray, background: np.ndarray, telling: np.ndarray) -> np.ndarray:
+    """Where the `background` is not what is behind the sprite in this picture, `color`, uint8 (H, W, 3) both, by the pixels around
+    that are surely background, `telling` bool (H, W): bool (H, W)."""
+    differs = telling & (interval(color, background) > TOLERANCE)
+    box = surroundings(*telling.shape)
+    share, around = (cv2.blur(part.astype(np.float32), (box, box)) for part in (differs, telling))
+    return (around > FEWEST_AROUND) & (share > ASTRAY * around)
+
+
+def surroundings(height: int, width: int) -> int:
+    """How many px across are around a pixel of a canvas of that size: what is mirrored at its border must be on it."""
+    return min(AROUND, 2 * min(height, width) - 1)
 
 
 def few(count: int) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from ..geometry import normalized
 from ..layers.plate import Canvas, Look
 from ..parallel import map_ordered
-from .pool import Exposure, Pool, certain, pooled
+from .pool import Exposure, Pool, astray, certain, pooled
 from .region import find_region
 from .triangulation import Matte, solve_matte
 
@@ -94,11 +94,13 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
     inside = seen_from(np.ones((height, width), np.float32), to_canvas, cv2.INTER_LINEAR) > 0.999
     background, seen = _behind(sighting, canvas, t, to_canvas)
     prior = seen_from(mask, enlarged, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-    return Exposure(
-        color=seen_from(frame, to_canvas, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE),
-        background=background, seen=seen,
-        visible=inside & (seen_from(cv2.dilate(front, np.ones((3, 3), np.uint8)), enlarged, cv2.INTER_LINEAR) < OCCLUDED),
-        certain=certain(prior) if sighting.parted else np.zeros(prior.shape, bool), prior=prior)
+    color = seen_from(frame, to_canvas, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    visible = inside & (seen_from(cv2.dilate(front, np.ones((3, 3), np.uint8)), enlarged, cv2.INTER_LINEAR) < OCCLUDED)
+    sure = np.zeros(prior.shape, bool)
+    if sighting.parted:
+        outside, within = certain(prior)
+        seen, sure = seen & ~astray(color, background, outside & visible), outside | within
+    return Exposure(color, background, seen, visible, sure, prior)
 
 
 def enlargement(small: tuple[int, int], large: tuple[int, int]) -> np.ndarray:
