@@ -11,10 +11,12 @@ from .parallel import worker_count
 
 __all__ = ["side_by_side", "needed_bytes", "free_bytes"]
 
-# A fifth or more above three measured peaks: 505 MB for 40 frames of 384x216, 1011 MB for 43 of 1280x720 analyzed at 640x360, and
-# 1.7 GB for 78 of the same size (python -m benchmarks shots --memory measures them).
+# A fifth or more above the peaks measured, pages of files included: 505 MB for 40 frames of 384x216, 1.67 GB for 120 of 960x540 analyzed
+# at 640x360, with four sprites (python -m benchmarks long), and 1.7 GB for 78 of 1280x720, with two (benchmarks shots --memory).
 _BASE = 350 << 20           # bytes: the interpreter with its libraries and compiled kernels
-_ANALYZED = 80              # bytes a pixel and frame of the analysis size
+_ANALYZED = 80              # bytes a pixel and frame of the analysis size ...
+_HELD = 1200 << 20          # ... up to this: what is more lies in files, or is made again
+_GROWING = 8                # bytes a pixel and frame, however many: what the split into sprites knows of its pieces and their borders
 _NATIVE = 300               # bytes a pixel of the clip's own size
 _SHARE = 0.8                # of the free memory: the artist's other programs grow too
 
@@ -31,7 +33,8 @@ def side_by_side(shots: int, *, frames: int, analyzed: tuple[int, int], native: 
 
 def needed_bytes(*, frames: int, analyzed: tuple[int, int], native: tuple[int, int]) -> int:
     """About the peak of one decomposition."""
-    return _BASE + _ANALYZED * frames * analyzed[0] * analyzed[1] + _NATIVE * native[0] * native[1]
+    pixels = frames * analyzed[0] * analyzed[1]
+    return _BASE + min(_HELD, _ANALYZED * pixels) + _GROWING * pixels + _NATIVE * native[0] * native[1]
 
 
 def free_bytes() -> int | None:

@@ -67,6 +67,7 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
         energy = found.energy.of(found.labels) * (CAMERA_TRUST if layers is None else 1)   # the camera's background comes first
         if energy < least:
             least, layers, still = energy, found, static or background == STILL
+    del proposals, tables, space    # what was searched in is large
     count = sprites or _worthwhile(layers.trail)
     layers = merged_to(layers, count, edgels)
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)

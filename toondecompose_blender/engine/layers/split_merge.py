@@ -128,11 +128,12 @@ def worth_more_than_a_sprite(layers: Layers, size: float, edgels: Edgels) -> boo
 
 
 def _cheapest_union(layers: Layers, edgels: Edgels) -> tuple[float, Layers]:
-    return min(_unions(layers, edgels), key=lambda union: union[0])
+    score, union, gone = min(_unions(layers, edgels), key=lambda union: union[0])
+    return score, union.kept([k for k in range(len(layers.motions)) if k != gone])
 
 
-def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers]]:
-    """Each union of two layers, with its score: the smaller, the better."""
+def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers, int]]:
+    """Each union of two layers, with its score, the smaller, the better, and the layer that has nothing any more."""
     labels, energy, total = layers.labels, layers.energy, len(layers.motions)
     frames, now = len(edgels.begin) - 1, energy.of(labels)
     together = attachments(labels, layers.motions, edgels, energy.graph.voxels)
@@ -151,7 +152,7 @@ def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers]]:
             attached, lost = together[gone, into], size[gone] if not into else min(size[gone], size[into])
             cost = (union.energy.of(union.labels) - now) * (1 - ATTACHED * attached)
             score = cost + LOST_AREA * lost - SHARED_BORDER * attached * outline[gone, into]
-            yield score, union.kept([k for k in range(total) if k != gone])
+            yield score, union, gone
 
 
 def _with_motion(layers: Layers, gone: int, into: int, leads: np.ndarray, edgels: Edgels) -> Layers:
