@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """However little is kept in memory, the same bytes come out; what lies in files is gone afterwards; what was forgotten is made again."""
 
+import errno
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -103,3 +105,12 @@ def test_what_cannot_be_made_says_so_every_time():
         with pytest.raises(ZeroDivisionError):
             broken[0]
     assert broken[1] == 1
+
+
+def test_an_array_that_does_not_fit_on_the_disk_is_told_before_any_room_is_taken(tmp_path, monkeypatch):
+    full = SimpleNamespace(free=1000)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: full)
+    with pytest.raises(OSError) as caught:
+        paged.empty_on_disk(tmp_path / "large.npy", (1001,), np.uint8)
+    assert caught.value.errno == errno.ENOSPC and not list(tmp_path.iterdir())
+    assert len(paged.empty_on_disk(tmp_path / "small.npy", (1000,), np.uint8)) == 1000

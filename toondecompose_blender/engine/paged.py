@@ -5,6 +5,7 @@ Nothing here changes a value: how much is kept in memory never changes a byte of
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import secrets
@@ -38,13 +39,26 @@ _page = mmap.PAGESIZE
 
 def empty_on_disk(path: Path, shape: tuple[int, ...], dtype: type, *, passing: bool = False) -> np.ndarray:
     """An array in the .npy file `path`, to be filled in place; `passing`: the file goes with it.  Raises OSError."""
+    size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    if size > shutil.disk_usage(path.parent).free:      # before a byte of it is taken from others
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        with open(path, "r+b") as file:     # a disk that fills up later would end the process without a word
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    _reserve(path)
     if passing:
         weakref.finalize(array._mmap, _unlinked, path)
     return _watched(array)
+
+
+def _reserve(path: Path) -> None:
+    """Have the system set the file's room aside: a disk that fills up later would end the process without a word."""
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+            except OSError as cause:
+                if cause.errno not in (errno.EOPNOTSUPP, errno.EINVAL):     # said where a kind of disk cannot do it
+                    file.truncate(0)    # what was set aside until then would stay taken
+                    raise
 
 
 def _unlinked(path: Path) -> None:
