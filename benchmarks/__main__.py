@@ -83,8 +83,9 @@ def _add_engine_topics(topics: argparse._SubParsersAction) -> None:
     topic.add_argument("--only", nargs="*", default=[], metavar="NAME")
     topic.add_argument("--auto", action="store_true", help="let the engine find the number of sprites")
     topic.add_argument("--keep", type=Path, metavar="DIR", help="keep the results here, and use what is finished there")
-    topic.set_defaults(run=lambda options: quality.measure(options.clips, only=options.only, auto=options.auto, keep=options.keep),
-                       needs_clips=True)
+    topic.add_argument("--preset", default="standard", help="the engine's --preset (default: %(default)s)")
+    topic.set_defaults(run=lambda options: quality.measure(options.clips, only=options.only, auto=options.auto, keep=options.keep,
+                                                           preset=options.preset), needs_clips=True)
     topic = topics.add_parser("hints", help="what each kind of hint does for the sprites that are found worst")
     _add_clips(topic)
     topic.add_argument("--only", nargs="*", default=[], metavar="NAME")

@@ -19,15 +19,15 @@ from .machine import keep as keep_figures
 __all__ = ["measure"]
 
 
-def measure(clips: Path, *, only: list[str], auto: bool, keep: Path | None) -> None:
-    """Print the score table, seconds a clip, and the means; keep them as benchmarks/results/quality.json."""
+def measure(clips: Path, *, only: list[str], auto: bool, keep: Path | None, preset: str = "standard") -> None:
+    """Print the score table, seconds a clip, and the means; keep them as benchmarks/results/quality.json, or quality_<preset>.json."""
     chosen = [path.parent for path in sorted(clips.glob("*/meta.json")) if not only or path.parent.name in only]
     with tempfile.TemporaryDirectory() as temporary:
         root = keep or Path(temporary)
         scored: list[Scores] = []
         seconds: dict[str, float] = {}
         for clip in chosen:
-            seconds[clip.name] = _decompose(clip, root / clip.name, auto=auto)
+            seconds[clip.name] = _decompose(clip, root / clip.name, auto=auto, preset=preset)
             scored.append(evaluate(root / clip.name, clip))
             print(f"{clip.name}: {seconds[clip.name]:.1f} s, sprites {scored[-1].predicted}, visible IoU "
                   f"{[round(v or 0, 3) for v in scored[-1].vis_iou]}", flush=True)
@@ -36,13 +36,14 @@ def measure(clips: Path, *, only: list[str], auto: bool, keep: Path | None) -> N
     print(f"foreground visible IoU, mean over {len(scored)} clips: {sum(foreground) / max(1, len(foreground)):.4f}; "
           f"{sum(seconds.values()):.0f} s in all")
     if not only:
-        name = "quality_auto" if auto else "quality"
+        name = "quality" + "_auto" * auto + f"_{preset}" * (preset != "standard")
         keep_figures(name, {"seconds": seconds, "scores": [asdict(s) for s in scored]})
 
 
-def _decompose(clip: Path, out: Path, *, auto: bool) -> float:
+def _decompose(clip: Path, out: Path, *, auto: bool, preset: str) -> float:
     count = "auto" if auto else str(json.loads((clip / "meta.json").read_text())["K"])
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "toondecompose_blender.engine", "decompose", str(clip), "--sprites", count, "--out", str(out)],
-                   check=True, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    words = ["decompose", str(clip), "--sprites", count, "--preset", preset, "--out", str(out)]
+    subprocess.run([sys.executable, "-m", "toondecompose_blender.engine", *words], check=True, stderr=subprocess.DEVNULL,
+                   stdout=subprocess.DEVNULL)
     return time.perf_counter() - started

@@ -4,6 +4,7 @@ Each stage reads the stages before it from disk; what a stage computes stands in
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -22,8 +23,9 @@ from .geometry import corners, project
 from .layers.hints import read_hints, spread
 from .layers.find import find_layers, plate_weight
 from .layers.plate import Canvas, canvas_of_plane
-from .layers.planes_backdrop import build_backdrop
+from .layers.planes_backdrop import build_backdrop, plane_weights
 from .layers.shade import under
+from .layers.sharpen import sharpened
 from .matting.completion import complete
 from .matting.sprites import Behind, Sighting, solve_drawings
 from .matting.triangulation import Matte
@@ -78,7 +80,7 @@ class _Job:
         self.clip_key = reader.key
         self.hints_key = _hints_key(settings.hints)
         self.key = fingerprint(self.clip_key, self.size, settings.sprites, settings.flow, device, settings.seed, self.hints_key,
-                               settings.residual)
+                               settings.residual, settings.sharpens)
 
     def run(self) -> Decomposition:
         with spilling(self.store.passing()):
@@ -103,7 +105,8 @@ class _Job:
         self.sheets = [load_sheet(exposure, k) for k in range(len(self.alphas))]
         plate = self.store.run("plate", fingerprint(layers.key), self._plate)
         self.backdrop = load_backdrop(plate)
-        drawings = self.store.run("drawings", fingerprint(exposure.key, plate.key, DRAWING_FILE, INDEX_FILE), self._drawings)
+        inputs = fingerprint(exposure.key, plate.key, DRAWING_FILE, INDEX_FILE, self.settings.sharpens)
+        drawings = self.store.run("drawings", inputs, self._drawings)
         result = self.store.run("result", fingerprint(drawings.key, self.key), lambda stage: self._result(stage, drawings))
         return publish(result.folder, self.out, self.report)
 
@@ -162,15 +165,18 @@ class _Job:
 
     def _plate(self, stage: Stage) -> None:
         self.report.stage("Plate", 1)
-        size = self.full.shape[2:0:-1]
-        every = self._front(-1)
+        save_backdrop(stage, build_backdrop(self.full.__getitem__, self._plate_weight(), self.camera.homographies, self.planes,
+                                            size=self.full.shape[2:0:-1], found_at=self.size, accelerator=self.accelerator))
+
+    def _plate_weight(self) -> Callable[[int], np.ndarray]:
+        """Frame number -> where it surely shows the background, uint8 (H, W)."""
+        every, size = self._front(-1), self.full.shape[2:0:-1]
 
         def weight(t: int) -> np.ndarray:
             return plate_weight(every[t].astype(np.float32) / 255, static=self.camera.static)
 
         weights = Recalled(weight, len(self.small), size=self.size[0] * self.size[1])
-        save_backdrop(stage, build_backdrop(self.full.__getitem__, lambda t: _enlarged(weights[t], size), self.camera.homographies,
-                                            self.planes, size=size, found_at=self.size, accelerator=self.accelerator))
+        return lambda t: _enlarged(weights[t], size)
 
     def _drawings(self, stage: Stage) -> None:
         self.report.stage("Drawings", 1 + sum(len(sheet.references) for sheet in self.sheets))
@@ -203,9 +209,8 @@ class _Job:
         exposure = np.ones(len(self.small), np.int32)
         last = len(self.backdrop.plates) - 1
         records = []
-        for i, plate in enumerate(self.backdrop.plates):
+        for i, (plate, picture) in enumerate(zip(self.backdrop.plates, self._plate_pictures(), strict=True)):
             solid = 255 - self.backdrop.openings[i - 1] if i else np.full(plate.picture.shape[:2], 255, np.uint8)
-            picture = plate.picture
             if i == last:  # far planes are seen through openings only: what they hide behind the nearer ones stays smooth
                 picture = complete(picture, plate.seen > 0.5, (solid > 0) & _shown(plate.canvas, self.full.shape))
             matte = Matte(np.dstack([picture, solid]), np.rint(plate.seen * 255).astype(np.uint8))
@@ -213,6 +218,17 @@ class _Job:
             records.append(SpriteRecord.write(stage.folder, names[0], names[1], "background", plate.canvas, exposure, [matte],
                                               part_of=names[2]))
         return records
+
+    def _plate_pictures(self) -> Iterator[np.ndarray]:
+        """The plates' pictures to be shown, sharper if that is wanted; mattes were and are solved against the plates as they are."""
+        plates, size = self.backdrop.plates, self.full.shape[2:0:-1]
+        for i, plate in enumerate(plates):
+            if not self.settings.sharpens or self.camera.static:
+                yield plate.picture  # a camera that holds still shows every pixel as it is
+                continue
+            nearer = [one.canvas for one in plates[1:]]
+            weight = plane_weights(self._plate_weight(), nearer, self.backdrop.openings, i, *size)
+            yield sharpened(plate, self.full.__getitem__, weight)
 
     def _veil_records(self, stage: Stage) -> list[SpriteRecord]:
         """Flashes and fades of the whole shot: a plane of one color in front of everything, with an opacity a frame."""

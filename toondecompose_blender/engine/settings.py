@@ -38,6 +38,11 @@ class Settings:
         if self.lines is not None and not 64 <= self.lines <= 2160:
             raise SettingsError("settings.size", f"An analysis size of {self.lines} lines was asked for.", "Ask for 64 to 2160.")
 
+    @property
+    def sharpens(self) -> bool:
+        """Whether plates are made as sharp as the frames: it takes a while, and a draft does not show it."""
+        return self.preset == "best"
+
     def analysis_size(self, width: int, height: int) -> tuple[int, int]:
         """Width and height in px at which a clip of the given size is analyzed; never larger than the clip."""
         factor = min(1.0, (self.lines or PRESET_LINES[self.preset]) / min(width, height))
