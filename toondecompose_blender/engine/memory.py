@@ -11,8 +11,10 @@ from .parallel import worker_count
 
 __all__ = ["side_by_side", "needed_bytes", "free_bytes"]
 
-# A fifth or more above the peaks measured, pages of files included: 505 MB for 40 frames of 384x216, 1.67 GB for 120 of 960x540 analyzed
-# at 640x360, with four sprites (python -m benchmarks long), and 1.7 GB for 78 of 1280x720, with two (benchmarks shots --memory).
+# A tenth or more above the peaks measured, pages of files included: 505 MB for 40 frames of 384x216; with four sprites, analyzed at
+# 640x360, 1.67 GB for 120 of 960x540 and 1.64 GB for 60 of 1920x1080 (python -m benchmarks long); 1.7 GB for 78 of 1280x720, with two
+# (benchmarks shots --memory). What grows with the frames was .63 MB a frame of 320x180, 11 bytes a pixel, where each still had more
+# edgels than a frame of 1,000 has; that last step is an extrapolation.
 _BASE = 350 << 20           # bytes: the interpreter with its libraries and compiled kernels
 _ANALYZED = 80              # bytes a pixel and frame of the analysis size ...
 _HELD = 1200 << 20          # ... up to this: what is more lies in files, or is made again
