@@ -16,7 +16,7 @@ from .ownership import build_graph
 from .proposals import Proposals, propose_motions
 from .split_agreement import measure_agreement
 from .split_backdrop import behind_all, sky_of
-from .split_merge import attached, merged_to, smoothed, worth_more_than_a_sprite
+from .split_merge import attached, merged_to, merged_while_cheap, smoothed, worth_more_than_a_sprite
 from .split_order import ordered
 from .split_search import find_layers, open_space, sprite_tables
 from .supervoxels import build_supervoxels
@@ -28,7 +28,6 @@ MOST_SPRITES = 8
 CAMERA_TRUST = 0.7      # factor on the energy with the camera's background: a rival must be clearly better
 STILL = 1               # number of the proposal that nothing moves
 RIVALS = 2              # other proposals tried as the background of a moving camera
-WORTHWHILE = 0.04       # share of the first energy that a sprite must save to be one (by trial on toon clips)
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,8 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
         if energy < least:
             least, layers, still = energy, found, static or background == STILL
     del proposals, tables, space    # what was searched in is large
-    count = sprites or _worthwhile(layers.trail)
-    layers = merged_to(layers, count, edgels)
+    layers = merged_to(layers, sprites, edgels) if sprites else merged_while_cheap(layers, MOST_SPRITES, edgels)
+    count = sprites or max(2, len(layers.motions))
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
     parted = sky.any() and worth_more_than_a_sprite(layers, voxels.size[sky].sum(), edgels)
     layers = smoothed(ordered(merged_to(layers, count - parted, edgels)))
@@ -94,13 +93,3 @@ def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list
                 poses.append(normalized(step @ poses[-1]))
             result.append((int(number), np.stack(poses)))
     return result
-
-
-def _worthwhile(trail: tuple[float, ...]) -> int:
-    """The number of layers up to which each saves enough."""
-    count = 1
-    for before, after in zip(trail, trail[1:]):
-        if before - after < WORTHWHILE * trail[0]:
-            break
-        count += 1
-    return min(MOST_SPRITES, max(2, count))

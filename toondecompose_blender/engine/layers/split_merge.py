@@ -17,7 +17,7 @@ from .split_attachment import attachments
 from .split_search import Layers, sprite_table
 from .supervoxels import Supervoxels, mean_colors
 
-__all__ = ["attached", "merged_to", "smoothed", "worth_more_than_a_sprite"]
+__all__ = ["attached", "merged_to", "merged_while_cheap", "smoothed", "worth_more_than_a_sprite"]
 
 TOUCHING = 0.04         # share of a still piece's outline that its sprite must hold (by trial on toon clips) ...
 FAITHFUL = 0.6          # ... in this share of the frames that show the piece: what a sprite only passes is background
@@ -30,6 +30,7 @@ NOTABLE = 2e-4          # share of the clip's voxels from which background can b
 SMOOTHING = 2.0         # times the border cost of the search: fills that any motion explains follow their outlines (drawn clips)
 ATTACHED = 0.5          # share of the energy that a merge costs which attachment forgives: limbs move by themselves (drawn clips)
 LOST_AREA = 1e-3        # energy of a voxel of the smaller layer of a merge: rather lose a patch than a plane (drawn clips)
+WORTHWHILE = 0.08       # a sprite's merge costs more, of the (geometric) mean of the energy with one layer and without it (measured)
 PLANE = 2e-3            # energy that a voxel of a flat plane is worth (drawn clips: a tenth of what a true sprite's merge costs)
 SHARED_BORDER = 0.05    # what a unit of common outline of attached layers saves when they merge
 
@@ -119,6 +120,16 @@ def merged_to(layers: Layers, count: int, edgels: Edgels) -> Layers:
     """
     while len(layers.motions) > count:
         layers = _cheapest_union(layers, edgels)[1]
+    return layers
+
+
+def merged_while_cheap(layers: Layers, most: int, edgels: Edgels) -> Layers:
+    """`layers` merged as long as the next union costs little, down to 2..`most`: as many sprites as the clip seems to have."""
+    while len(layers.motions) > 2:
+        price, union = _cheapest_union(layers, edgels)
+        if len(layers.motions) <= most and price >= WORTHWHILE * np.sqrt(layers.trail[0] * union.energy.of(union.labels)):
+            break
+        layers = union
     return layers
 
 

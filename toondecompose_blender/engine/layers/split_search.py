@@ -21,7 +21,8 @@ __all__ = ["Layers", "Space", "open_space", "find_layers", "sprite_table", "spri
 SPRITE_CAP = 0.5        # an edgel of a sprite costs at most half of one of the background: sprites deform (by trial on toon clips)
 POTTS = 0.1            # a unit of border between two labels (measured)
 BORDER_STATIC, BORDER_MOVING = 0.3, 0.05    # a border px of a sprite (by trial on toon clips)
-POOR_GAIN = 0.012       # share of the first energy below which a motion is no reason for a layer (by trial on toon clips)
+POOR_GAIN = 0.012       # share of the first energy below which a motion is no reason for a layer (by trial on toon clips) ...
+LEAST_GAIN = 0.006      # ... and where nobody said how many: what merges will sort out (measured)
 FOR, AGAINST = 0.15, 0.1    # a pixel that agrees with the background of a moving camera, or disagrees with it (measured)
 REFITS = 2
 
@@ -126,7 +127,7 @@ def _grown(space: Space, count: int, forced: bool) -> tuple[list[int], np.ndarra
     hopes = np.full(len(space.before), np.inf)
     while len(chosen) < count:
         gain, proposal, grown = _best_front(space, chosen, labels, trail[-1], hopes)
-        if gain < POOR_GAIN * trail[0]:
+        if gain < (POOR_GAIN if forced else LEAST_GAIN) * trail[0]:
             if not forced:
                 break
             still = _best_still(space, chosen, labels, trail[0])
