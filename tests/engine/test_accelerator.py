@@ -230,3 +230,12 @@ def test_sprites_that_overlap_share_their_masks_in_batches_as_in_single_frames()
     assert one.alphas.shape == other.alphas.shape and len(one.alphas) == 2
     assert np.abs(one.alphas.astype(int) - other.alphas).mean() < 0.5
     assert device.computed["_shared_out"] == 6
+
+
+def test_batches_repeat_themselves_to_the_last_bit_with_any_number_of_threads(clip):
+    masks = []
+    for threads in (1, 2, 2):
+        torch.set_num_threads(threads)
+        masks.append(motion_masks(clip.frames, clip.camera, accelerator=Accelerator("cpu", budget=40 << 20)))
+    torch.set_num_threads(1)
+    assert np.array_equal(masks[0], masks[1]) and np.array_equal(masks[1], masks[2])
