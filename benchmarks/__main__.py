@@ -104,7 +104,7 @@ def _add_engine_topics(topics: argparse._SubParsersAction) -> None:
     topic.add_argument("--frames", type=int, default=20, help="of every camera and rigid sprite (default: %(default)s)")
     topic.set_defaults(run=lambda options: motion.measure(only=options.only, frames=options.frames))
     topic = topics.add_parser("long", help="memory and seconds a frame of longer and longer drawn clips")
-    topic.add_argument("--frames", type=int, nargs="+", default=[60, 120], help="of each clip (default: 60 120)")
+    topic.add_argument("--frames", type=int, nargs="+", default=[120, 360], help="of each clip (default: 120 360)")
     topic.add_argument("--size", type=int, nargs=2, default=[1920, 1080], metavar="PX", help="width and height (default: 1920 1080)")
     topic.set_defaults(run=lambda options: long.measure(size=tuple(options.size), frames=options.frames))
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import plot, published_loops, scaling, tables
+from benchmarks import long, plot, published_loops, scaling, tables
+from benchmarks.cases import Case, Measured
 from benchmarks.drawn_clips import LOOP, crowd
+from benchmarks.watch import Run, StageUse
 from toondecompose_blender.engine.console import STAGES
 
 ROOT = Path(__file__).parents[2]
@@ -88,3 +90,15 @@ def test_the_picture_is_drawn_from_figures_that_were_kept(tmp_path):
             "scaling": {"figures": {name: series for name in ("frames", "pixels", "sprites")}}}
     plot.draw(json.loads(json.dumps(kept)), tmp_path / "speed.png")
     assert (tmp_path / "speed.png").stat().st_size > 10_000
+
+
+def test_what_1000_frames_would_take_is_on_the_line_through_the_first_run_and_the_last():
+    def run(frames, seconds, gigabytes):
+        stages = (StageUse("Layers", seconds, 2 * seconds, 0.0, seconds, gigabytes, gigabytes / 2),
+                  StageUse("Result", 1.0, 1.0, 0.0, 1.0, 0.1, 0.1))
+        return Measured(Case("drawn", 4), 64, 48, frames, Run("drawn", "4", None, "", 0.0, 2, stages))
+
+    line = long.of_thousand([run(100, 200.0, 1.0), run(150, 9.0, 9.0), run(200, 400.0, 1.1)])
+    assert line["seconds"] == line["seconds_alone"] == 2001.0 and line["cpu_seconds"] == 4001.0
+    assert (line["peak_gb"], line["own_gb"]) == (1.9, 0.95)
+    assert long.of_thousand([run(100, 200.0, 1.0)]) == {}
