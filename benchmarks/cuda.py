@@ -21,7 +21,7 @@ from .watch import Run, watch
 
 __all__ = ["Apart", "apart", "measure"]
 
-# What issue 7 asks for
+# What is asked of a data-center card
 ALLOWED_PX, ALLOWED_MATTE = 0.02, 2.0
 ALLOWED_SECONDS = {720: 20.0, 360: 5.0}
 

@@ -107,7 +107,7 @@ def _tube(start: Vector, end: Vector, radii: tuple[float, float], *, rings: int 
 
 
 def _mesh(scene, armature, name: str, parts: list, paint) -> bpy.types.Object:
-    """A mesh of tubes, bound to the nearest bones with soft joints; `paint(centres)` picks each face's color."""
+    """A mesh of tubes, bound to the nearest bones with soft joints; `paint(centers)` picks each face's color."""
     points = np.concatenate([part[0] for part in parts])
     offsets = np.cumsum([0] + [len(part[0]) for part in parts])
     quads = np.concatenate([part[1] + offset for part, offset in zip(parts, offsets[:-1], strict=True)])
@@ -143,8 +143,8 @@ def _bind(thing: bpy.types.Object, points: np.ndarray, start: int, bones: tuple[
             group.add((start + np.flatnonzero(np.rint(column * 64) == level)).tolist(), level / 64, "REPLACE")
 
 
-def _paint_body(centres: np.ndarray) -> np.ndarray:
-    x, _, z = np.abs(centres.T[0]), centres.T[1], centres.T[2]
+def _paint_body(centers: np.ndarray) -> np.ndarray:
+    x, _, z = np.abs(centers.T[0]), centers.T[1], centers.T[2]
     color = np.where(z > 0.84, 1, 0)
     color[(z > 0.84) & (np.floor(z / 0.06) % 3 == 0)] = 2
     reach = (x - SHOULDER.x) / math.cos(ARM_DROP)
@@ -154,9 +154,9 @@ def _paint_body(centres: np.ndarray) -> np.ndarray:
     return color
 
 
-def _paint_head(centres: np.ndarray) -> np.ndarray:
-    x, y, z = centres.T
-    color = np.zeros(len(centres))
+def _paint_head(centers: np.ndarray) -> np.ndarray:
+    x, y, z = centers.T
+    color = np.zeros(len(centers))
     front = y < 0
     color[front & (((np.abs(x) - 0.075) / 0.032) ** 2 + ((z - 1.60) / 0.05) ** 2 < 1)] = 8
     color[front & ((x / 0.045) ** 2 + ((z - 1.49) / 0.014) ** 2 < 1)] = 9

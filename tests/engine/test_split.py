@@ -47,13 +47,13 @@ def drawn(backdrop, *figures) -> tuple[np.ndarray, np.ndarray]:
         picture, labels = backdrop(t).copy(), np.zeros((HEIGHT, WIDTH), np.uint8)
         for number, (shape, color, path) in enumerate(figures, 1):
             points = np.rint(np.asarray(shape, float) + path(t)).astype(np.int32)
-            centre = points.mean(0).astype(int)
+            center = points.mean(0).astype(int)
             cv2.fillPoly(picture, [points], color)
             line = tuple(int(c * 0.35) for c in color)
             cv2.polylines(picture, [points], True, line, 2)
             for side in (-6, 6):
-                cv2.circle(picture, (int(centre[0] + side), int(centre[1] - 4)), 2, line, -1)
-            cv2.line(picture, (int(centre[0] - 5), int(centre[1] + 6)), (int(centre[0] + 5), int(centre[1] + 6)), line, 2)
+                cv2.circle(picture, (int(center[0] + side), int(center[1] - 4)), 2, line, -1)
+            cv2.line(picture, (int(center[0] - 5), int(center[1] + 6)), (int(center[0] + 5), int(center[1] + 6)), line, 2)
             cv2.fillPoly(labels, [points], number)
             cv2.polylines(labels, [points], True, number, 2)
         frames.append(picture)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Homographies: 3x3 float64 matrices on column vectors (x, y, 1), in pixels, pixel centres at integers (OpenCV's convention).
+"""Homographies: 3x3 float64 matrices on column vectors (x, y, 1), in pixels, pixel centers at integers (OpenCV's convention).
 Algebra only; it must not know pictures."""
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def relative(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def corners(width: int, height: int) -> np.ndarray:
-    """The centres of the four corner pixels, (4, 2): top left, top right, bottom right, bottom left."""
+    """The centers of the four corner pixels, (4, 2): top left, top right, bottom right, bottom left."""
     return np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float64)
 
 

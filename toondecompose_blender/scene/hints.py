@@ -29,7 +29,7 @@ LINE_SHARE = 1 / 90         # of the clip's height: the width of a scribble, 8 p
 @dataclass(frozen=True)
 class Shown:
     """How the artist sees the clip: its size in px, the scene frame of its first picture, how many there are, and `matrix` (2, 3)
-    from the preview (px from its middle, y up) to the clip (pixel centres at integers, y down)."""
+    from the preview (px from its middle, y up) to the clip (pixel centers at integers, y down)."""
     width: int
     height: int
     first: int

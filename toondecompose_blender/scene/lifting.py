@@ -20,7 +20,7 @@ BORDER = 1.0
 
 # A plane seen edge-on reaches from the camera to infinity; nobody sees more of it than this range of depth.
 _DEPTHS = 1e4
-# Pixel centres are integers in OpenCV; in Blender integers are pixel edges.
+# Pixel centers are integers in OpenCV; in Blender integers are pixel edges.
 _TO_EDGES = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
 _TO_CENTRES = np.array([[1, 0, -0.5], [0, 1, -0.5], [0, 0, 1.0]])
 
@@ -33,7 +33,7 @@ class View:
 
 
 def edge_homographies(homographies: np.ndarray) -> np.ndarray:
-    """The homographies (..., 3, 3) between pixel-edge coordinates instead of pixel centres."""
+    """The homographies (..., 3, 3) between pixel-edge coordinates instead of pixel centers."""
     return _TO_EDGES @ homographies @ _TO_CENTRES
 
 
@@ -46,7 +46,7 @@ def corner_uv(width: int, height: int) -> np.ndarray:
 def lifted(homographies: np.ndarray, width: int, height: int, view: View) -> np.ndarray:
     """Corners (T, 4, 3) of a canvas of `width` x `height` px in the camera's space, the visible middle at depth 1.
 
-    `homographies` (T, 3, 3) map canvas to frame, pixel centres at integers.
+    `homographies` (T, 3, 3) map canvas to frame, pixel centers at integers.
     """
     uv = corner_uv(width, height)
     canvas = np.stack([uv[:, 0] * width, (1 - uv[:, 1]) * height, np.ones(4)])

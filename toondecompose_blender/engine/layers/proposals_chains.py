@@ -19,7 +19,7 @@ HYPOTHESES = 4          # homographies peeled off a pair (by trial on toon clips
 REACH = 1.0             # px, MAGSAC's threshold (by trial on toon clips)
 GRADIENT = 3.0          # gray levels a px from which a place has texture
 FEWEST_SHARE = 0.03     # share of the points that a homography must hold
-LARGEST_JUMP = 20.0     # px, the most that a jump of the centre counts against a chain
+LARGEST_JUMP = 20.0     # px, the most that a jump of the center counts against a chain
 IGNORED_COST = 0.2      # edgels below this cost count as explained
 LARGEST_SHIFT = 0.25    # share of the frame that a thing may move in one frame
 
@@ -79,12 +79,12 @@ def _homography(source: np.ndarray, target: np.ndarray) -> np.ndarray | None:
     return normalized(homography if polished is None else polished)
 
 
-def _best_path(pairs: list, used: list[set], centre: np.ndarray) -> list[int]:
-    """Viterbi: one hypothesis a pair, by cells filled less the jumps of the centre's motion; used ones only if nothing is left."""
+def _best_path(pairs: list, used: list[set], center: np.ndarray) -> list[int]:
+    """Viterbi: one hypothesis a pair, by cells filled less the jumps of the center's motion; used ones only if nothing is left."""
     score, shift, back = np.zeros(1), np.zeros((1, 2)), []
     for hypotheses, taken in zip(pairs, used):
         own = np.array([cells - 1e3 * (n in taken) for n, (_, cells) in enumerate(hypotheses)] or [0.0])
-        moves = np.array([project(homography, centre)[0] - centre[0] for homography, _ in hypotheses] or [[0.0, 0.0]])
+        moves = np.array([project(homography, center)[0] - center[0] for homography, _ in hypotheses] or [[0.0, 0.0]])
         jump = np.minimum(LARGEST_JUMP, np.linalg.norm(moves[:, None] - shift[None], axis=2)) if back else np.zeros((len(own), 1))
         total = score[None] - jump
         back.append(total.argmax(1))

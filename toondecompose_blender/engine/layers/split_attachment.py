@@ -18,17 +18,17 @@ __all__ = ["attachments"]
 VISIBLE = 20            # px from which a layer is there in a frame
 TOUCHING = 0.06         # share of the shorter outline that two layers must have in common to touch ...
 LEAST_TOUCH = 2.0       # ... and the least of it, edgel weight
-BORDER_TOUCH = 8        # px a frame on the picture's border from which a layer's centre says nothing about its place
+BORDER_TOUCH = 8        # px a frame on the picture's border from which a layer's center says nothing about its place
 CLOSE, APART = 0.25, 0.75   # of the size: a limb roams up to the first, what roams beyond the second is another sprite (judgement)
 JUMP = 80.0             # px a frame, more is a motion wrongly measured
 
 
 @dataclass(frozen=True)
 class _Traces:
-    """Per frame and layer: `area` (T, K) px, `outline` (T, K) edgel weight, `centre` (T, K, 2) px; `border` (K,) px a frame."""
+    """Per frame and layer: `area` (T, K) px, `outline` (T, K) edgel weight, `center` (T, K, 2) px; `border` (K,) px a frame."""
     area: np.ndarray
     outline: np.ndarray
-    centre: np.ndarray
+    center: np.ndarray
     border: np.ndarray
 
 
@@ -46,18 +46,18 @@ def attachments(labels: np.ndarray, motions: tuple[np.ndarray, ...], edgels: Edg
 def _traces(labels: np.ndarray, count: int, edgels: Edgels, voxels: Supervoxels) -> _Traces:
     frames, height, width = voxels.labels.shape
     ys, xs = (axis.ravel() for axis in np.mgrid[:height, :width])
-    area, centre = np.zeros((frames, count)), np.zeros((frames, count, 2))
+    area, center = np.zeros((frames, count)), np.zeros((frames, count, 2))
     for t, pieces in enumerate(paged(voxels.labels)):
         label = labels[pieces].ravel()
         area[t] = np.bincount(label, minlength=count)
         for axis, place in enumerate((xs, ys)):
-            centre[t, :, axis] = np.bincount(label, place, count) / np.maximum(1, area[t])
+            center[t, :, axis] = np.bincount(label, place, count) / np.maximum(1, area[t])
     first, second = labels[edgels.pieces].T
     apart = first != second
     outline = sum(np.bincount(edgels.places[apart, 0] * count + side[apart], edgels.weight[apart], frames * count)
                   for side in (first, second)).reshape(frames, count)
     border = np.bincount(labels, voxels.border, count) / np.maximum(1, (area > VISIBLE).sum(0))
-    return _Traces(area, outline, centre, border)
+    return _Traces(area, outline, center, border)
 
 
 def _attachment(i: int, j: int, traces: _Traces, labels: np.ndarray, motions: tuple[np.ndarray, ...], edgels: Edgels) -> float:
@@ -71,7 +71,7 @@ def _attachment(i: int, j: int, traces: _Traces, labels: np.ndarray, motions: tu
         return 0.0
     touching = both & (length > np.maximum(LEAST_TOUCH, TOUCHING * traces.outline[:, [i, j]].min(1)))
     if traces.border[[i, j]].max() < BORDER_TOUCH:
-        offset = traces.centre[both, i] - traces.centre[both, j]
+        offset = traces.center[both, i] - traces.center[both, j]
         roamed = np.hypot(*(np.percentile(offset, 95, 0) - np.percentile(offset, 5, 0)))
         size = np.sqrt(np.median(traces.area[:, [i, j]].max(1)[both]))
     else:

@@ -97,19 +97,19 @@ def _faithful(labels: np.ndarray, parts: np.ndarray, count: int, edgels: Edgels)
 
 
 def _travels(labels: np.ndarray, voxels: Supervoxels, count: int) -> np.ndarray:
-    """How far the centre of each label gets around, px (count,)."""
+    """How far the center of each label gets around, px (count,)."""
     h, w = voxels.labels.shape[1:]
     ys, xs = (axis.ravel() for axis in np.mgrid[:h, :w])
-    centres = np.full((len(voxels.labels), count, 2), np.nan)
+    centers = np.full((len(voxels.labels), count, 2), np.nan)
     for t, pieces in enumerate(paged(voxels.labels)):
         label = labels[pieces].ravel()
         size = np.bincount(label, minlength=count)
         there = size > 0
         for axis, place in enumerate((xs, ys)):
-            centres[t, there, axis] = np.bincount(label, place, count)[there] / size[there]
-    seen = np.isfinite(centres).any((0, 2))
+            centers[t, there, axis] = np.bincount(label, place, count)[there] / size[there]
+    seen = np.isfinite(centers).any((0, 2))
     result = np.zeros(count)
-    result[seen] = np.hypot(*(np.nanmax(centres[:, seen], 0) - np.nanmin(centres[:, seen], 0)).T)
+    result[seen] = np.hypot(*(np.nanmax(centers[:, seen], 0) - np.nanmin(centers[:, seen], 0)).T)
     return result
 
 

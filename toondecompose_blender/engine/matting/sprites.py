@@ -104,7 +104,7 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
 
 
 def enlargement(small: tuple[int, int], large: tuple[int, int]) -> np.ndarray:
-    """Analysis px -> full-size px, pixel centres at integers."""
+    """Analysis px -> full-size px, pixel centers at integers."""
     y, x = large[0] / small[0], large[1] / small[1]
     return np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
 
