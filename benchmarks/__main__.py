@@ -22,7 +22,7 @@ DEFAULT_CLIPS = ROOT.parent / "shared/clips"
 def main() -> int:
     """Measure one topic; returns 0, or 1 if the clips are not there."""
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure Toon Decompose on this machine. Without a topic: stages, "
-                                     "scaling, floor and published, which is about 40 minutes on two cores.")
+                                     "scaling, floor and published, which is about 25 minutes on two cores.")
     _add_clips(parser)
     parser.add_argument("--quick", action="store_true", help="without a topic: tiny clips, nothing kept")
     parser.set_defaults(run=lambda options: speed.measure(options.clips, quick=options.quick))

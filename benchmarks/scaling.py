@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .cases import Case, Measured, drawn_case, measured, warm_up
-from .stages import LONGEST
+from .stages import LONG, LONGEST, MANY
 from .tables import keep_beside, table
 
 __all__ = ["SERIES", "Series", "measure", "power"]
@@ -25,13 +25,12 @@ class Series:
 
 
 SERIES = (
-    Series("frames", "320x180, K = 2", (*(drawn_case(f"{count} frames", size=(320, 180), frames=count) for count in (60, 120, 240, 480)),
-                                        LONGEST), lambda one: one.frames),
-    Series("pixels", "48 frames, K = 2, analyzed at their own size",
-           tuple(drawn_case(f"{height} lines", size=(height * 16 // 9, height), frames=48, lines=height)
+    Series("frames", "320x180, K = 2", (*(drawn_case(f"{count} frames", size=(320, 180), frames=count) for count in (60, 120)),
+                                        LONG, LONGEST), lambda one: one.frames),
+    Series("pixels", "24 frames, K = 2, analyzed at their own size",
+           tuple(drawn_case(f"{height} lines", size=(height * 16 // 9, height), frames=24, lines=height)
                  for height in (180, 270, 360, 540, 720)), lambda one: one.width * one.height),
-    Series("sprites", "60 frames of 640x360", tuple(drawn_case(f"K = {sprites}", size=(640, 360), frames=60, sprites=sprites)
-                                                    for sprites in (2, 4, 6)), lambda one: one.case.sprites),
+    Series("sprites", "60 frames of 480x270", MANY, lambda one: one.case.sprites),
 )
 FIGURES = ("alone", "busy", "peak_gb", "own_gb")    # of a run
 QUICK = Series("frames", "128x96, K = 2", tuple(drawn_case(f"quick {count}", size=(128, 96), frames=count) for count in (8, 16)),

@@ -14,7 +14,7 @@ __all__ = ["measure"]
 def measure(clips: Path, *, quick: bool) -> None:
     """Print a table a topic; a topic's figures are kept as soon as it is done, so the work may be stopped at any time."""
     if not quick:
-        print("Stages, scaling, the physical floor and the published system's loops: about 40 minutes on two cores. Each table is kept.")
+        print("Stages, scaling, the physical floor and the published system's loops: about 25 minutes on two cores. Each table is kept.")
     stages.measure(clips, only=[], quick=quick)
     scaling.measure(only=[], quick=quick)
     floor.measure(clips, quick=quick)

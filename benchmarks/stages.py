@@ -13,15 +13,15 @@ from .watch import StageUse
 
 __all__ = ["QUICK", "measure", "measure_clip", "standard_cases", "tables_of"]
 
-LONG, LONGEST = drawn_case("240 frames", size=(640, 360), frames=240), drawn_case("1000 frames", size=(320, 180), frames=1000)
+LONG, LONGEST = (drawn_case(f"{frames} frames", size=(320, 180), frames=frames) for frames in (240, 1000))
+MANY = tuple(drawn_case(f"K = {sprites}", size=(480, 270), frames=60, sprites=sprites) for sprites in (2, 4, 6))
 QUICK = drawn_case("quick", size=(128, 96), frames=12)
 
 
 def standard_cases(clips: Path) -> tuple[Case, ...]:
     """The cases of the table; violet only where it is among `clips`."""
     violet = violet_case(clips, height=360), violet_case(clips), violet_case(clips, lines=720)
-    many = tuple(drawn_case(f"K = {sprites}", size=(640, 360), frames=60, sprites=sprites) for sprites in (2, 4, 6))
-    return (*filter(None, violet), demo_case(), LONG, LONGEST, *many)
+    return (*filter(None, violet), demo_case(), LONG, LONGEST, *MANY)
 
 
 def measure(clips: Path, *, only: list[str], quick: bool = False) -> None:
