@@ -64,7 +64,7 @@ def show(drawn, out) -> None:
     recomposer = Recomposer(folder, decomposition)
     with ResultPictures(out / "sheet.png", out / "preview.mp4", decomposition, recomposer.sprites) as pictures:
         for t, recomposed in enumerate(recomposer.frames()):
-            pictures.add(t, reader.read(t), recomposed)
+            pictures.add(t, reader.read(t), recomposed, pictures.panel(t, reader.read(t), recomposed))
 
 
 def test_a_result_gets_a_sheet_and_a_movie_of_all_its_frames(drawn, tmp_path):

@@ -29,6 +29,7 @@ from .matting.triangulation import Matte
 from .motion import Motion
 from .paged import paged
 from .palette import find_palette, index_map
+from .parallel import map_ordered
 from .pictures import write_picture
 from .recompose import Recomposer, decibel
 from .report import Report
@@ -116,10 +117,15 @@ def _pictures_and_figures(folder: Path, decomposition: Decomposition, frames: np
         (folder / name).parent.mkdir()
     recomposer = Recomposer(folder, decomposition)
     with ResultPictures(folder / CONTACT_SHEET, folder / PREVIEW, decomposition, recomposer.sprites) as pictures:
-        for t, recomposed in enumerate(recomposer.frames(accelerator=accelerator)):
-            original = frames[t]
-            errors.append(float(np.mean((original.astype(np.float32) - recomposed) ** 2)))
-            pictures.add(t, original, recomposed)
+        def looked_at(numbered: tuple[int, np.ndarray]) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+            t, recomposed = numbered
+            error = float(np.mean((frames[t].astype(np.float32) - recomposed) ** 2))
+            return frames[t], recomposed, error, pictures.panel(t, frames[t], recomposed)
+
+        seen = map_ordered(looked_at, enumerate(recomposer.frames(accelerator=accelerator)))
+        for t, (original, recomposed, error, panel) in enumerate(seen):
+            errors.append(error)
+            pictures.add(t, original, recomposed, panel)
             for name in decomposition.residual[t:t + 1]:
                 write_residual(folder / name, original, recomposed)
             report.step(2)

@@ -124,11 +124,15 @@ class ResultPictures:
     def __enter__(self) -> ResultPictures:
         return self
 
-    def add(self, t: int, original: np.ndarray, recomposed: np.ndarray) -> None:
-        """Frame t (every frame from 0, in order), RGB uint8 of the clip's size."""
+    def panel(self, t: int, original: np.ndarray, recomposed: np.ndarray) -> np.ndarray:
+        """The movie's picture of frame t, RGB uint8; the frames are of the clip's size.  For any thread."""
         width, height = self._size
         panes = [straight(cv2.resize(small.frame(t), (width, height), interpolation=cv2.INTER_AREA)) for small in self._small]
-        self._movie.write(np.hstack([_resized(original, width, height), _resized(recomposed, width, height), exploded(panes)]))
+        return np.hstack([_resized(original, width, height), _resized(recomposed, width, height), exploded(panes)])
+
+    def add(self, t: int, original: np.ndarray, recomposed: np.ndarray, panel: np.ndarray) -> None:
+        """Frame t (every frame from 0, in order), RGB uint8 of the clip's size, and its `panel`."""
+        self._movie.write(panel)
         if t in self._headings:
             height, width = original.shape[:2]
             board = checkerboard(width, height, cell=max(4, height // 24)).astype(np.float32) / 255
