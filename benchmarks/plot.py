@@ -21,6 +21,8 @@ PAPER, INK, FAINT, BLUE, RED = "#f4f4f1", "#22252a", "#b9bbb8", "#3465a4", "#c05
 STAGES = {"Start": "#9a9c99", "Cuts": "#c9b458", "Frames": "#7fa7a0", "Flow": "#5b8fb9", "Motion": "#3465a4", "Layers": "#6b5b95",
           "Exposure": "#b07aa1", "Plate": "#c0562f", "Drawings": "#e0944c", "Result": "#6a9a4f"}
 
+ORDER = ("violet 360", "violet 720", "violet 720, analyzed at 720", "demo", "240 frames", "1000 frames", "K = 2", "K = 4", "K = 6")
+
 
 def can_plot() -> bool:
     """Whether the plotting library is here."""
@@ -66,6 +68,7 @@ def draw(kept: dict[str, dict], out: Path) -> None:
 
 def _stages(axes: Axes, cases: dict[str, dict]) -> None:
     """A bar a clip, from left to right its stages."""
+    cases = {name: cases[name] for name in (*filter(cases.get, ORDER), *(name for name in cases if name not in ORDER))}
     for row, case in enumerate(cases.values()):
         left = 0.0
         for stage in case["stages"]:
@@ -89,7 +92,7 @@ def _scaling(axes: Axes, name: str, series: dict, key: str, unit: str, color: st
     """What was measured, both axes logarithmic, beside a line of direct proportion through the last point."""
     amounts, values = [point["amount"] for point in series["points"]], [point[key] for point in series["points"]]
     axes.plot(amounts, [values[-1] * amount / amounts[-1] for amount in amounts], "--", color=FAINT, label="in proportion")
-    axes.plot(amounts, values, "o-", color=color, label="measured")
+    axes.plot(amounts, values, "o-", color=color, label="engine")
     axes.set_xscale("log")
     axes.set_yscale("log")
     many = name == "pixels"
