@@ -33,8 +33,8 @@ __all__ = ["Layers", "find_layers", "plate_weight"]
 ROUNDS = 3                 # of plates and masks: to find the planes, to clean their plates, to be believed
 DUST, DUST_SHARE = 1e-4, 0.004   # smallest part, of the frame's area and of the largest part's
 GAP = 0.06                 # of the short side: gaps in a sprite up to twice this wide are closed before the plate is built
-# What labels of the split are worth against the difference to the plate, more than any (measured), but where they say background
-# and a plate shows sprites that held still as if they were it, or an artist had to correct them.
+# What labels of the split are worth against the difference to the plate: more than any (measured), but where they say background
+# before a still camera, whose plate shows sprites that held still as if they were it.
 LABEL_TRUST, DOUBTED_TRUST = 2.0, 0.4
 LABEL_EDGE = np.ones((5, 5), np.uint8)      # within half of this from its outline a label is worth ...
 EDGE_TRUST = 0.05          # ... less than the picture's edges
@@ -75,8 +75,7 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
             hinted = (np.where(seed == UNKNOWN, mask, (seed > 0).astype(np.float32)) for seed, mask in both)
             prior = stacked(hinted, len(prior))
     camera = refine_motion(frames, camera, weights=background_weights(prior), report=report, accelerator=accelerator)
-    doubted = camera.static or seeds is not None
-    trust = (0.0, 0.0) if labels is None else (DOUBTED_TRUST if doubted else LABEL_TRUST, LABEL_TRUST)
+    trust = (0.0, 0.0) if labels is None else (DOUBTED_TRUST if camera.static else LABEL_TRUST, LABEL_TRUST)
     # More than two sprites may be planes themselves: then the background keeps to one.
     foreground, planes, backdrop, shade = _foreground(frames, camera, prior, trust, sprites == 2, seeds, report, accelerator)
     alone = labels is None or labels.max() < 2
