@@ -47,8 +47,8 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
                   report: Report | None = None) -> Split:
     """Labels and motions of the sprites in `frames` RGB uint8 (T, h, w, 3), short side about 270 to 360 px.
 
-    `flow`: forward (T-1, h, w, 2) px and consistent(t); `sprites`: how many with the background, 2..8, None: by description
-    length; `camera` float64 (T, 3, 3): background plane -> frame; `static`: whether the background stands still.
+    `flow`: forward (T-1, h, w, 2) px and consistent(t); `sprites`: how many with the background, 2..8, None: as many as a
+    merge would miss; `camera` float64 (T, 3, 3): background plane -> frame; `static`: whether the background stands still.
     """
     report = report or Silent()
     steps = np.stack([relative(camera[t], camera[t + 1]) for t in range(len(frames) - 1)])
@@ -72,7 +72,7 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
     parted = sky.any() and worth_more_than_a_sprite(layers, voxels.size[sky].sum(), edgels)
     layers = smoothed(ordered(merged_to(layers, count - parted, edgels)))
-    layers = ordered(attached(layers, edgels)) if still else behind_all(layers, sky_of(layers)) if parted else layers
+    layers = ordered(attached(layers, edgels)) if still else behind_all(layers, sky) if parted else layers
     report.step()
     labels = stacked(map(layers.labels.astype(np.uint8).__getitem__, paged(voxels.labels)), len(frames))
     return Split(labels, count, np.stack(layers.motions), layers.trail, still or parted, voxels.labels)
