@@ -144,7 +144,7 @@ def _follow(views: list[View], links: list[Likeness], start: int, times: range) 
     for t in times:
         step = links[last].homography if t > last else np.linalg.inv(links[t].homography)
         likeness = compare(views[key], views[t], [step @ pose @ np.linalg.inv(key_pose)], HOLD)
-        if likeness is None and key != last and _gone(views[key], pose @ np.linalg.inv(key_pose)):
+        if likeness is None and key != last and _gone(views[key], views[last], pose @ np.linalg.inv(key_pose)):
             key, key_pose = last, pose
             likeness = compare(views[key], views[t], [step], HOLD)
         if likeness is None:
@@ -154,11 +154,11 @@ def _follow(views: list[View], links: list[Likeness], start: int, times: range) 
     return poses
 
 
-def _gone(view: View, pose: np.ndarray) -> bool:
-    """Whether a pose shows the view at another size, or less than two thirds of its points."""
-    height, width = view.picture.shape[:2]
-    x, y = project(pose, view.points + view.origin).T
-    shown = (x > 0) & (y > 0) & (x < width - 1) & (y < height - 1)
+def _gone(view: View, last: View, pose: np.ndarray) -> bool:
+    """Whether the `last` view, to which `pose` leads, shows this one at another size, or less than two thirds of its points."""
+    x, y = np.rint(project(pose, view.points + view.origin)).astype(int).T
+    inside = (x > 0) & (y > 0) & (x < last.open.shape[1] - 1) & (y < last.open.shape[0] - 1)
+    shown = inside & (last.open[y * inside, x * inside] > 0)
     return stretch(pose, view.center) > _GROWN or shown.mean() < 2 / 3
 
 

@@ -26,6 +26,7 @@ _VEIL = 1.0  # px of blur before two pictures and two backgrounds are compared
 _NEAR = 7  # px: a veil is even that far
 _LEAST_SHARE = 0.15  # of the background that a veil lets through
 _SMALL = 6000  # px: of larger sprites what changes reaches further than the masks' errors
+_FREE = 100  # salient points that determine a turn and a scale
 _GAIN = 0.04  # of the salient points: what a freer motion must explain more
 
 
@@ -74,7 +75,7 @@ def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Like
         ways.insert(0, _Way(a, b, laid=False, points=a.inner))
     found: Alignment | None = None
     for guess, way in ((guess, way) for guess in guesses for way in ways):
-        alignment = _aligned(way, translation(*-b.origin) @ guess @ translation(*a.origin), _model(way.points))
+        alignment = _moved(way, translation(*-b.origin) @ guess @ translation(*a.origin))
         if alignment is not None and (found is None or alignment.inliers > found.inliers):
             found = alignment
             if found.inliers > 0.9:
@@ -124,9 +125,13 @@ class _Way:
         return [(gradients(self._pictures[0], blur=blur), gradients(self._pictures[1], blur=blur)) for blur in _BLURS]
 
 
-def _model(points: np.ndarray) -> Model:
-    """As free a motion as that many points determine."""
-    return "similarity" if len(points) >= 100 else "translation"
+def _moved(way: _Way, start: np.ndarray) -> Alignment | None:
+    """Moved on from `start` as it is, unless turned and scaled it explains more: a skyline's upright edges fix no scale."""
+    stiff = _aligned(way, start, "translation")
+    if len(way.points) < _FREE or (stiff is not None and stiff.inliers > 1 - _GAIN):
+        return stiff
+    free = _aligned(way, start if stiff is None else stiff.homography, "similarity")
+    return stiff if free is None or (stiff is not None and free.inliers < stiff.inliers + _GAIN) else free
 
 
 def _aligned(way: _Way, start: np.ndarray, model: Model) -> Alignment | None:

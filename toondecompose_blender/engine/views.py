@@ -21,6 +21,7 @@ SAME = 7.2  # levels: less is what a known background explains; by trial on toon
 _TRACE = 0.1  # alpha: more than that in front of the sprite hides it
 _PAD = 24  # px around the sprite's box that the gradients cover: the reach of the coarse alignment
 _POINTS = 1500
+_CLEAR = 15  # px across around what may hide the sprite: its outline, which moves otherwise, must not reach into the coarse blur
 _BLUR = 1.0  # px
 _SOFT = 0.8  # px of blur before colors are compared: resampled line art then differs by a few levels only
 _SATURATED = 60.0  # levels: one wild pixel must not count as many
@@ -99,7 +100,7 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
     slack = int(np.clip(round(0.35 * float(depth.max())), 1, 3))
     core = (depth > slack).astype(np.uint8)
     plain = np.zeros_like(mask) if behind is None else (difference(picture[crop], behind[crop]) < SAME).astype(np.uint8)
-    near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) & (1 - cv2.dilate(hidden[crop], np.ones((5, 5), np.uint8)))
+    near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) & (1 - cv2.dilate(hidden[crop], np.ones((_CLEAR, _CLEAR), np.uint8)))
     points = salient_points(gradients(laid, blur=_BLUR), count=_POINTS, cell=16, mask=near > 0)
     inside = (core & (1 - plain))[points[:, 1].astype(int), points[:, 0].astype(int)] > 0
     moments = cv2.moments(mask, binaryImage=True)
