@@ -158,6 +158,32 @@ def test_a_plane_wider_than_the_frame_that_slides_through_is_one_drawing():
     assert sheet.exposure.tolist() == [1] * 14 and pose_error(sheet, poses, center=(400, 60)) < 0.5
 
 
+def skyline(width: int) -> np.ndarray:
+    """Flat upright blocks of one color, as wide as that, RGBA uint8."""
+    rng = np.random.default_rng(5)
+    picture = np.zeros((200, width, 4), np.uint8)
+    picture[150:] = (90, 165, 175, 255)
+    left = 0
+    while left < width:
+        wide = int(rng.integers(12, 50))
+        picture[int(rng.integers(40, 130)):, left:left + wide] = (90, 165, 175, 255)
+        left += wide + int(rng.integers(0, 9))
+    return picture
+
+
+def test_a_skyline_that_pans_behind_something_parked_is_one_drawing():
+    poses = np.stack([translation(-4.3 * t, 90) for t in range(100)])
+    shot = shoot([skyline(WIDTH + 440)], [1] * 100, poses, pan=0)
+    front = np.zeros_like(shot.alphas)
+    front[:, 150:300, 150:430] = 1
+    alphas = shot.alphas * (1 - front)
+    frames = np.where(shot.alphas[..., None] > 0, shot.frames, 255).astype(np.uint8)
+    frames[:, 150:300, 150:430] = (230, 150, 40)
+    sheet = exposure_sheet(frames, alphas, report=Silent(), front=front, behind=lambda t: np.full((HEIGHT, WIDTH, 3), 255, np.uint8))
+    assert sheet.exposure.tolist() == [1] * 100
+    assert pose_error(sheet, poses, center=(400, 100)) < 0.3
+
+
 @pytest.mark.parametrize("pan", [0, 6])
 def test_mattes_with_background_in_their_gaps_do_no_harm_where_the_background_is_known(walkers, pan):
     exposure = [k // 2 % 3 + 1 for k in range(12)]

@@ -192,13 +192,15 @@ def _nearest(view: View, others: list[View]) -> list[int]:
 
 
 def _settled(drawing: _Group, views: list[View]) -> _Group:
-    """The drawing with its motion measured through all of its exposures, if there is enough inside it to measure."""
+    """The drawing with its motion measured through all of its exposures: inside it, or, if that is flat, at its outline."""
     times = sorted(drawing.poses)
     if len(times) == 1:
         return drawing
     seen = [views[t] for t in times]
-    moved = rigid_motion([view.picture for view in seen], [view.whole(view.core & view.solid) for view in seen],
-                         np.stack([drawing.poses[t] for t in times]), times.index(drawing.reference.frame))
+    poses, reference = np.stack([drawing.poses[t] for t in times]), times.index(drawing.reference.frame)
+    moved = rigid_motion([view.picture for view in seen], [view.whole(view.core & view.solid) for view in seen], poses, reference)
+    if moved is None:
+        moved = rigid_motion([view.silhouette for view in seen], [view.whole(view.rim) for view in seen], poses, reference)
     return drawing if moved is None else replace(drawing, poses=dict(zip(times, moved, strict=True)))
 
 

@@ -43,6 +43,7 @@ class View:
     camera: np.ndarray | None  # (3, 3) background plane -> frame
     gray: np.ndarray  # uint8 crop
     laid: np.ndarray  # uint8 crop: the sprite, gray, laid on a plain ground
+    rim: np.ndarray  # uint8 0/1 crop: the sprite and what touches it, away from what is in front
     points: np.ndarray  # float32 (N, 2), crop px
     inner: np.ndarray  # float32 (M, 2): those inside the core
     thumbnail: np.ndarray  # uint8 (24, 24, 2): gray and mask, centered, of unit area
@@ -54,6 +55,11 @@ class View:
     def whole(self, part: np.ndarray) -> np.ndarray:
         """A part of the crop in its place in the frame, uint8 (h, w)."""
         return placed(part, self.origin, self.picture.shape[1::-1])
+
+    @property
+    def silhouette(self) -> np.ndarray:
+        """The sprite as it is laid, in its place in the frame, uint8 (h, w, 3)."""
+        return cv2.merge([self.whole(self.laid)] * 3)
 
     def kept(self, keeper: Keeper) -> View:
         """The same with its crops where the keeper keeps them."""
@@ -108,7 +114,7 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
     if moments["m00"]:
         center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
     return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid & (1 - plain), core, plain,
-                None if behind is None else np.ascontiguousarray(behind[crop]), camera, gray, laid, points, points[inside],
+                None if behind is None else np.ascontiguousarray(behind[crop]), camera, gray, laid, near, points, points[inside],
                 _thumbnail(laid, mask, center, area), slack, center + (left, top), float(area), cut)
 
 

@@ -64,8 +64,8 @@ def pooled(exposures: list[Exposure]) -> Pool:
     value, confidence = walk_input(strongest, open_, hint, believed)
     soft = random_walk(value, confidence, *_bonds(exposures))
     visible = np.logical_or.reduce([sight.visible for sight in exposures])
-    known = np.logical_and.reduce([sight.seen for sight in exposures])
-    return Pool(soft, open_, ~visible, known, quiet & visible, *_moments(exposures))
+    known = np.logical_and.reduce([sight.seen | ~sight.visible for sight in exposures])
+    return Pool(soft, open_, ~visible, known & visible, quiet & visible, *_moments(exposures))
 
 
 def _evidence(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
@@ -85,8 +85,8 @@ def _evidence(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
         believed += trust * (sight.prior > BELIEVED)
         sights += sight.visible
         quiet &= ~sight.visible | (sight.seen & (evidence.foreground == 0))
-    rank = few(count)
-    strongest = np.partition(stack, rank, axis=0)[rank].astype(np.float32) / 255
+    rank = count - 1 - few(np.maximum(sights, 1).astype(np.int64))
+    strongest = np.take_along_axis(np.sort(stack, axis=0), rank[None], 0)[0].astype(np.float32) / 255
     return strongest, background / np.maximum(sights, 1) * (1 - strongest), hint / count, believed / count, quiet
 
 
@@ -110,9 +110,9 @@ def surroundings(height: int, width: int) -> int:
     return min(AROUND, 2 * min(height, width) - 1)
 
 
-def few(count: int) -> int:
-    """The rank, from weak to strong, at which a quarter of `count` exposures say the same or more."""
-    return count - 1 - min(count - 1, count // 4)
+def few(count):
+    """How many of `count` exposures, an int or an array of them, may say more than what a quarter of them says."""
+    return np.minimum(count - 1, count // 4)
 
 
 def walk_input(strongest, open_, hint, believed):

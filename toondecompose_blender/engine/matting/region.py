@@ -17,13 +17,18 @@ SMALLEST_PART = 0.02    # of the largest part's area; smaller ones are noise
 SMALLEST_CUT_PART = 0.06  # ... of parts that touch the frame's border, where the background is seen least
 LARGEST_HOLE = 0.01     # of the canvas; larger ones are real gaps
 HOLE_EVIDENCE = 0.02    # mean background evidence above which a gap stays open; by trial on toon clips
+SMALLEST_GAP = 8        # px: less is where two paints of the drawing blend
+SAME = 4.0              # gray levels between two flat paints that are one; compression included
+COLORED = 24            # gray levels between its channels from which a paint is no white, gray or black, which sprites have, too
 
 
 @dataclass(frozen=True)
 class Region:
-    """`soft` float32 (H, W): the random walk's answer, 0 far away; `solid` bool (H, W): the region without specks and pinholes."""
+    """`soft` float32 (H, W): the random walk's answer, 0 far away; bool (H, W): `solid`, the region without specks and pinholes;
+    `through`, gaps in it through which the background is seen, whether or not it was ever seen beside the drawing."""
     soft: np.ndarray
     solid: np.ndarray
+    through: np.ndarray
 
 
 def find_region(pool: Pool, *, scale: float) -> Region:
@@ -32,8 +37,10 @@ def find_region(pool: Pool, *, scale: float) -> Region:
     solid = _without_specks(soft > 0.5, cv2.dilate(pool.hidden.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
     solid = _without_pinholes(solid, pool.open, pool.hidden)
     soft = np.where(solid & (soft < 0.5), 1.0, soft)
+    through = _seen_through(solid, pool)
+    solid, soft = solid & ~through, np.where(through, 0, soft)
     reach = cv2.dilate(solid.astype(np.uint8), np.ones((odd(9 * scale),) * 2, np.uint8)) > 0
-    return Region(np.where(reach, soft, 0).astype(np.float32), solid)
+    return Region(np.where(reach, soft, 0).astype(np.float32), solid, through)
 
 
 def odd(size: float) -> int:
@@ -61,3 +68,16 @@ def _without_pinholes(mask: np.ndarray, background: np.ndarray, ends: np.ndarray
     holes = inner & (stats[:, cv2.CC_STAT_AREA] < LARGEST_HOLE * mask.size) & (evidence < HOLE_EVIDENCE)
     holes[0] = False
     return mask | holes[labels]
+
+
+def _seen_through(mask: np.ndarray, pool: Pool) -> np.ndarray:
+    """Parts of the region that always show the very paint of the background behind them: sky between the pickets of a fence.
+
+    Where the background never changes, or was never seen, no picture tells such a part from one painted alike.  Of a color, the
+    first is likelier; white, gray and black are everybody's paints, and left to the sprite.
+    """
+    alike = np.abs(pool.color - pool.background).max(2) <= SAME
+    colored = np.ptp(pool.background, axis=2) >= COLORED
+    part = mask & (pool.quiet | ~pool.known) & alike & colored & ~pool.hidden
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=4)
+    return part & (stats[labels, cv2.CC_STAT_AREA] >= SMALLEST_GAP)

@@ -67,13 +67,14 @@ def _known_background_alpha(pool: Pool, region: Region, scale: float) -> np.ndar
     span = inside - background
     length = np.einsum("hwc,hwc->hw", span, span)
     between = np.clip(np.einsum("hwc,hwc->hw", color - background, span) / np.maximum(length, 1), 0, 1)
-    trust = np.clip((length - DISTINCT[0]) / DISTINCT[1], 0, 1) * pool.known
+    known = pool.known | (cv2.dilate(region.through.astype(np.uint8), _square(5 * scale)) > 0)
+    trust = np.clip((length - DISTINCT[0]) / DISTINCT[1], 0, 1) * known
     solid = region.solid.astype(np.uint8)
     band = (cv2.dilate(solid, _square(5 * scale)) > 0) & (cv2.erode(solid, _square(7 * scale)) == 0)
     sharpened = np.clip((region.soft - 0.5) * 2.5 + 0.5, 0, 1)
     alpha = np.where(band, trust * between + (1 - trust) * sharpened, region.solid)
     strands, strength = _strands(solid, color, background, scale)
-    return np.where(strands & pool.known, np.maximum(alpha, strength), alpha).astype(np.float32)
+    return np.where(strands & known, np.maximum(alpha, strength), alpha).astype(np.float32)
 
 
 def _strands(solid: np.ndarray, color: np.ndarray, background: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
