@@ -5,7 +5,7 @@ Each stage reads the stages before it from disk; what a stage computes stands in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from .geometry import corners, project
 from .layers.hints import read_hints, spread
 from .layers.find import find_layers, plate_weight
 from .layers.plate import Canvas, canvas_of_plane
-from .layers.planes_backdrop import build_backdrop, plane_weights
+from .layers.planes_backdrop import Backdrop, build_backdrop, plane_weights
 from .layers.shade import under
 from .layers.sharpen import sharpened
 from .matting.completion import complete
@@ -180,9 +180,9 @@ class _Job:
 
     def _drawings(self, stage: Stage) -> None:
         self.report.stage("Drawings", 1 + sum(len(sheet.references) for sheet in self.sheets))
-        records = self._background(stage)
+        records, backdrop = self._background(stage)
         height, width = self.full.shape[1:3]
-        look = under(partial(self.backdrop.view, width=width, height=height), cv2.resize(self.shade, (width, height)))
+        look = under(partial(backdrop.view, width=width, height=height), cv2.resize(self.shade, (width, height)))
         behind: tuple[Behind, ...] = ()
         keeper = Keeper()
         for k, sheet in enumerate(self.sheets):
@@ -203,21 +203,23 @@ class _Job:
         records += self._veil_records(stage)
         stage.save_record("drawings", {"sprites": [asdict(record) for record in records]})
 
-    def _background(self, stage: Stage) -> list[SpriteRecord]:
-        """The background's planes, far to near; the near one is the sprite, the others are parts of it."""
+    def _background(self, stage: Stage) -> tuple[list[SpriteRecord], Backdrop]:
+        """The background's planes, far to near; the near one is the sprite, the others are parts of it.  With them the backdrop whose
+        plates show, where nothing was ever seen, what was made up there."""
         self.report.step()
         exposure = np.ones(len(self.small), np.int32)
         last = len(self.backdrop.plates) - 1
-        records = []
+        records, plates = [], []
         for i, (plate, picture) in enumerate(zip(self.backdrop.plates, self._plate_pictures(), strict=True)):
             solid = 255 - self.backdrop.openings[i - 1] if i else np.full(plate.picture.shape[:2], 255, np.uint8)
             if i == last:  # far planes are seen through openings only: what they hide behind the nearer ones stays smooth
                 picture = complete(picture, plate.seen > 0.5, (solid > 0) & _shown(plate.canvas, self.full.shape))
+            plates.append(replace(plate, picture=np.where(plate.seen[..., None] > 0.5, plate.picture, picture)))
             matte = Matte(np.dstack([picture, solid]), np.rint(plate.seen * 255).astype(np.uint8))
             names = ("sprite_0", "Background", "") if i == last else (f"sprite_0_plane_{i + 1}", f"Background Plane {i + 1}", "sprite_0")
             records.append(SpriteRecord.write(stage.folder, names[0], names[1], "background", plate.canvas, exposure, [matte],
                                               part_of=names[2]))
-        return records
+        return records, replace(self.backdrop, plates=tuple(plates))
 
     def _plate_pictures(self) -> Iterator[np.ndarray]:
         """The plates' pictures to be shown, sharper if that is wanted; mattes were and are solved against the plates as they are."""

@@ -18,6 +18,7 @@ SMALLEST_CUT_PART = 0.06  # ... of parts that touch the frame's border, where th
 LARGEST_HOLE = 0.01     # of the canvas; larger ones are real gaps
 HOLE_EVIDENCE = 0.02    # mean background evidence above which a gap stays open; by trial on toon clips
 SMALLEST_GAP = 8        # px: less is where two paints of the drawing blend
+DRAWN, OUTLINED = 24.0, 0.7     # contrast that what is drawn around a gap has, on this share of its rim: shades that meet have none
 SAME = 4.0              # gray levels between two flat paints that are one; compression included
 COLORED = 24            # gray levels between its channels from which a paint is no white, gray or black, which sprites have, too
 
@@ -76,8 +77,11 @@ def _seen_through(mask: np.ndarray, pool: Pool) -> np.ndarray:
     Where the background never changes, or was never seen, no picture tells such a part from one painted alike.  Of a color, the
     first is likelier; white, gray and black are everybody's paints, and left to the sprite.
     """
-    alike = np.abs(pool.color - pool.background).max(2) <= SAME
+    apart = np.abs(pool.color - pool.background).max(2)
     colored = np.ptp(pool.background, axis=2) >= COLORED
-    part = mask & (pool.quiet | ~pool.known) & alike & colored & ~pool.hidden
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=4)
-    return part & (stats[labels, cv2.CC_STAT_AREA] >= SMALLEST_GAP)
+    part = mask & (pool.quiet | ~pool.known) & (apart <= SAME) & colored & ~pool.hidden
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=4)
+    near, around = (cv2.dilate(labels.astype(np.float32), np.ones((size, size))).astype(np.int32) for size in (3, 5))
+    rim = np.where(mask & (near == 0), around, 0)
+    outlined = np.bincount(rim[apart >= DRAWN], minlength=count) >= OUTLINED * np.maximum(np.bincount(rim.ravel(), minlength=count), 1)
+    return part & (outlined & (stats[:, cv2.CC_STAT_AREA] >= SMALLEST_GAP))[labels]
