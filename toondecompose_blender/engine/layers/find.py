@@ -92,7 +92,7 @@ def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: tu
     masks, planes, shade = prior, (), np.zeros(frames.shape[1:], np.float32)
     for turn in range(ROUNDS):
         backdrop = _backdrop(frames, camera, cleared(masks, camera.homographies, planes) if turn == 1 else masks, planes, accelerator)
-        look = partial(backdrop.view, width=width, height=height)
+        look = partial(backdrop.view, width=width, height=height, like=frames.__getitem__)
         if not camera.static:
             # The shade and the masks under it look at every frame, one after the other.
             look = Recalled(look, len(frames), size=frames[0].nbytes * 4 // 3).__getitem__

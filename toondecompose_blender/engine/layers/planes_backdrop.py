@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from ..geometry import resized, warp_to
+from .evidence import interval
 from .plate import Canvas, Plate, build_plate, canvas_of_plane, view
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["FarPlane", "Backdrop", "build_backdrop", "plane_canvases", "plane_weights", "visibility"]
 
 
+ALIKE = 7.2                # gray levels; the masks' residual threshold
+DOUBTFUL = 24              # px at 360 lines from an opening's edge: roofs that no plane holds well are cut off so far (published test clip)
 EDGE = 4                   # px at 360 lines on both sides of an opening's outline, as far as it is wrong on the published test clip
 
 
@@ -42,21 +45,46 @@ class Backdrop:
     plates: tuple[Plate, ...]
     openings: tuple[np.ndarray, ...]
 
-    def view(self, t: int, width: int, height: int, *, interpolation: int = cv2.INTER_CUBIC) -> tuple[np.ndarray, np.ndarray]:
+    def view(self, t: int, width: int, height: int, *, like: Callable[[int], np.ndarray] | None = None,
+             interpolation: int = cv2.INTER_CUBIC) -> tuple[np.ndarray, np.ndarray]:
         """What frame t shows of the background: colors uint8 (height, width, 3), and where they were seen, bool (height, width);
-        along the edge of an opening, where the planes mix, nothing counts as seen."""
+        along the edge of an opening, where the planes mix, nothing counts as seen.
+
+        `like(t)` is the frame itself, uint8 (height, width, 3): near an opening's edge, which is known to a few px at best, that plane
+        is shown which looks like it, if one does.
+        """
         colors, seen = view(self.plates[0], t, width, height, interpolation=interpolation)
         for plate, opening in zip(self.plates[1:], self.openings, strict=True):
             near, near_seen = view(plate, t, width, height, interpolation=interpolation)
             open_here = warp_to(opening, plate.canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE)
             share = open_here[..., None].astype(np.float32) / 255
-            colors = np.rint(near + (colors.astype(np.float32) - near) * share).astype(np.uint8)
-            seen = np.where(open_here > 127, seen, near_seen) & ~_edge(open_here)
+            mixed = np.rint(near + (colors.astype(np.float32) - near) * share).astype(np.uint8)
+            mixed_seen = np.where(open_here > 127, seen, near_seen) & ~_edge(open_here, EDGE)
+            if like is not None:
+                _put_alike(mixed, mixed_seen, like(t), [(near, near_seen), (colors, seen)], _edge(open_here, DOUBTFUL))
+            colors, seen = mixed, mixed_seen
         return colors, seen
 
 
-def _edge(opening: np.ndarray) -> np.ndarray:
-    size = 2 * max(1, round(EDGE * min(opening.shape) / 360)) + 1
+def _put_alike(shown: np.ndarray, known: np.ndarray, frame: np.ndarray, looks: list[tuple[np.ndarray, np.ndarray]],
+               place: np.ndarray) -> None:
+    """Show, in place and where `place` says so, that one of `looks` (colors, seen) which looks like the frame."""
+    x, y, width, height = cv2.boundingRect(place.astype(np.uint8))
+    if not width:
+        return
+    window = np.s_[y:y + height, x:x + width]
+    missed = np.stack([np.where(seen[window], interval(frame[window], colors[window]), np.inf) for colors, seen in looks])
+    best = missed.argmin(0)
+    alike = place[window] & (missed.min(0) < ALIKE)
+    for number, (colors, _) in enumerate(looks):
+        chosen = alike & (best == number)
+        shown[window][chosen] = colors[window][chosen]
+    known[window][alike] = True
+
+
+def _edge(opening: np.ndarray, reach: float) -> np.ndarray:
+    """Within `reach`, px at 360 lines, of the edge of an opening."""
+    size = 2 * max(1, round(reach * min(opening.shape) / 360)) + 1
     kernel = np.ones((size, size), np.uint8)
     return cv2.dilate(opening, kernel) - cv2.erode(opening, kernel) > 64
 

@@ -77,6 +77,7 @@ def _costs(frames: Recalled[np.ndarray], motions: list[np.ndarray], t: int, insi
 
 def _peaks(votes: np.ndarray) -> list[float]:
     """Local maxima of each region's votes below the camera's own motion, the best supported first."""
+    votes = np.maximum(votes - np.median(votes, axis=1, keepdims=True), 0)     # what every motion gets is chance
     found: dict[int, float] = {}
     padded = np.pad(votes, ((0, 0), (1, 1)))
     wide = padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]

@@ -75,7 +75,7 @@ def restricted(homography: np.ndarray, family: Family, points: np.ndarray) -> np
     a, b = project(center, points), project(center, project(homography, points))
     rows, right = _linear(a, b)
     free = basis(family)
-    start = np.eye(3).ravel()[:8] if family == "translation" else np.zeros(8)
+    start = np.eye(3).ravel()[:8]      # what a few points, or points on a line, do not determine stays as it is
     rest = right - rows @ start
     step = np.linalg.lstsq(rows @ free, rest, rcond=None)[0]
     inner = np.append(start + free @ step, 1).reshape(3, 3)
