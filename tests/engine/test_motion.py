@@ -103,6 +103,13 @@ def test_fits_stay_in_their_family():
     assert np.allclose(shift[:2, 2], (project(general, grid) - grid).mean(0)) and np.allclose(shift[:2, :2], np.eye(2))
 
 
+@pytest.mark.parametrize("family", ["translation", "similarity", "affine"])
+def test_what_a_point_or_a_line_of_them_does_not_determine_stays_as_it_is(family):
+    shift = np.array([[1, 0, 4], [0, 1, -3], [0, 0, 1.0]])
+    for points in (np.full((4, 2), 7.0), np.array([[3, 5], [9, 5], [20, 5.0]])):
+        assert np.allclose(restricted(shift, family, points), shift, atol=1e-6)
+
+
 def test_a_stretch_is_the_largest_change_of_size_at_a_place():
     assert np.isclose(stretch(np.diag([2.0, 0.25, 1]), np.zeros(2)), np.log(4))
     assert np.isclose(stretch(np.array([[0, -1, 7], [1, 0, 3], [0, 0, 1.0]]), np.array([5, 9])), 0)

@@ -2,6 +2,8 @@
 """Backgrounds of several planes, drawn: far planes are found and composed, and a sprite that stays long is none.
 It does not run the chain."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from toondecompose_blender.engine.geometry import resized, translation
 from toondecompose_blender.engine.layers.evidence import background_weights, interval
 from toondecompose_blender.engine.layers.plate import build_plate, canvas_of_plane, view
 from toondecompose_blender.engine.layers.planes import build_backdrop, cleared, find_planes
+from toondecompose_blender.engine.layers.planes_depth import FRACTIONS, peaks
 from toondecompose_blender.engine.report import Silent
 
 FRAMES, WIDTH, HEIGHT, PAN, FRACTION = 40, 240, 144, 6, 0.3
@@ -90,6 +93,33 @@ def test_the_backdrop_is_the_same_at_twice_the_size(parallax):
         assert np.abs(shown.astype(float) - small.view(t, WIDTH, HEIGHT)[0]).mean() < 5
     assert np.allclose(large.plates[0].canvas.homographies[5] @ [0, 0, 1], resized(planes[0].homographies, 2, 2)[5] @
                        np.linalg.inv(resized(planes[0].homographies, 2, 2)[0]) @ large.plates[0].canvas.homographies[0] @ [0, 0, 1])
+
+
+def test_what_a_small_region_is_sure_of_comes_before_what_a_large_one_finds_by_chance():
+    votes = np.random.default_rng(4).poisson(500, (3, len(FRACTIONS))).astype(float)
+    votes[0], votes[1] = 0, 20
+    votes[1, 13:16] = 300, 560, 540
+    votes[2, 0] = 9700
+    assert np.allclose(peaks(votes)[:2], [0, 0.71], atol=0.03)
+
+
+def test_near_an_opening_that_is_cut_wrongly_the_plane_is_shown_that_the_frame_looks_like(parallax):
+    frames, alphas, camera, _, foreground, planes = parallax
+    weights = background_weights(cleared(foreground, camera, planes))
+    backdrop = build_backdrop(frames.__getitem__, weights.__getitem__, camera, planes, size=(WIDTH, HEIGHT))
+    shifted = replace(backdrop, openings=(cv2.warpAffine(backdrop.openings[0], translation(6, 5)[:2], backdrop.openings[0].shape[::-1]),))
+    stained = frames.copy()
+    stained[:, 20:40, 100:120] = (255, 0, 255)
+    bare = np.ones((HEIGHT, WIDTH), bool)
+    bare[15:45, 95:125] = False
+    hidden = np.where(bare, 0, 1)
+    for t in (8, 20, 32):
+        cut, seen = shifted.view(t, WIDTH, HEIGHT)
+        alike, known = shifted.view(t, WIDTH, HEIGHT, like=stained.__getitem__)
+        alpha = np.maximum(alphas[t], hidden)
+        assert miss(alike, frames[t], alpha) < 0.7 * miss(cut, frames[t], alpha)
+        assert known.sum() > seen.sum()
+        assert np.abs(alike[20:40, 100:120].astype(int) - (255, 0, 255)).max(2).min() > 60    # a sprite there is not taken for a plane
 
 
 @pytest.mark.parametrize("drift", [-0.15, 0.8])

@@ -13,7 +13,7 @@ from ..parallel import map_ordered
 from .evidence import interval
 from .plate import Canvas
 
-__all__ = ["slower", "proposed_fractions"]
+__all__ = ["slower", "peaks", "proposed_fractions"]
 
 FRACTIONS = np.arange(0, 1.2001, 0.05)
 FARTHEST = 0.9             # fraction: nearer to 1 a plane is the near plane, measured badly
@@ -55,7 +55,7 @@ def proposed_fractions(frames: np.ndarray, camera: np.ndarray, canvas: Canvas, r
             np.add.at(table, (labels.ravel()[inside][sure], costs.argmin(0)[sure]), 1)
         return table
 
-    return _peaks(sum(map_ordered(votes, np.unique(np.linspace(0, count - 1, SAMPLES).astype(int)))))
+    return peaks(sum(map_ordered(votes, np.unique(np.linspace(0, count - 1, SAMPLES).astype(int)))))
 
 
 def _costs(frames: Recalled[np.ndarray], motions: list[np.ndarray], t: int, inside: np.ndarray) -> np.ndarray:
@@ -75,8 +75,9 @@ def _costs(frames: Recalled[np.ndarray], motions: list[np.ndarray], t: int, insi
     return np.stack(costs)
 
 
-def _peaks(votes: np.ndarray) -> list[float]:
-    """Local maxima of each region's votes below the camera's own motion, the best supported first."""
+def peaks(votes: np.ndarray) -> list[float]:
+    """Fractions at the local maxima of `votes` (regions, FRACTIONS), the first region's none, below the camera's own motion, the best
+    supported first."""
     votes = np.maximum(votes - np.median(votes, axis=1, keepdims=True), 0)     # what every motion gets is chance
     found: dict[int, float] = {}
     padded = np.pad(votes, ((0, 0), (1, 1)))

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gaps of a sprite: a mask that closes them is opened where they show the background's own paint, and only there.
+Drawn fences before flat and shaded skies, through the matting alone."""
+
+import cv2
+import numpy as np
+import pytest
+
+from toondecompose_blender.engine.layers.plate import Canvas
+from toondecompose_blender.engine.matting.sprites import Sighting, solve_drawings
+
+WIDTH, HEIGHT, FRAMES = 160, 120, 6
+GREEN, WHITE, BROWN = (70, 212, 140), (255, 255, 255), (100, 80, 75)
+
+
+def fence() -> tuple[np.ndarray, np.ndarray]:
+    """Where it is painted, uint8 (H, W), 0 or 255, and with its gaps closed."""
+    painted = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for left in range(30, 130, 20):
+        cv2.rectangle(painted, (left, 30), (left + 9, 90), 255, -1)
+    for top in (40, 70):
+        cv2.rectangle(painted, (30, top), (119, top + 7), 255, -1)
+    return painted, cv2.morphologyEx(painted, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
+
+
+def solved(sky: np.ndarray, *, seen_behind: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Alpha of the fence before `sky` uint8 (H, W, 3) by a mask that closes its gaps, and its gaps, bool."""
+    painted, closed = fence()
+    picture = np.where(painted[..., None] > 0, np.uint8(BROWN), sky)
+    known = np.ones((HEIGHT, WIDTH), bool) if seen_behind else closed == 0
+    nothing = np.zeros((HEIGHT, WIDTH), np.uint8)
+    sighting = Sighting(lambda t: picture, lambda t: closed, lambda t: nothing, lambda t: (sky, known), (), parted=True)
+    canvas = Canvas(WIDTH, HEIGHT, np.tile(np.eye(3), (FRAMES, 1, 1)))
+    matte = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int))))
+    return matte.rgba[..., 3] / 255, (closed > 0) & (painted == 0)
+
+
+def flat(color: tuple[int, int, int]) -> np.ndarray:
+    return np.full((HEIGHT, WIDTH, 3), color, np.uint8)
+
+
+@pytest.mark.parametrize("seen_behind", [True, False], ids=["seen beside it", "always behind it"])
+def test_sky_between_pickets_is_no_fence(seen_behind):
+    alpha, gaps = solved(flat(GREEN), seen_behind=seen_behind)
+    painted, _ = fence()
+    assert alpha[gaps].mean() < 0.05 and alpha[painted > 0].mean() > 0.97
+
+
+def test_white_between_pickets_may_be_the_fences_own():
+    alpha, gaps = solved(flat(WHITE))
+    assert alpha[gaps].mean() > 0.9
+
+
+def test_a_shade_that_meets_the_backgrounds_by_chance_opens_nothing():
+    ramp = np.linspace(0, 1, WIDTH)[None, :, None]
+    sky = np.rint((80, 150, 220) * (1 - ramp) + (180, 220, 250) * ramp + np.zeros((HEIGHT, 1, 1))).astype(np.uint8)
+    shape = np.zeros((HEIGHT, WIDTH), np.uint8)
+    cv2.circle(shape, (80, 60), 40, 255, -1)
+    picture = np.where(shape[..., None] > 0, sky[:, ::-1], sky)     # as dark as the sky in its middle, and nowhere else
+    nothing = np.zeros_like(shape)
+    sighting = Sighting(lambda t: picture, lambda t: shape, lambda t: nothing, lambda t: (sky, shape == 0), (), parted=True)
+    canvas = Canvas(WIDTH, HEIGHT, np.tile(np.eye(3), (FRAMES, 1, 1)))
+    matte = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int))))
+    assert (matte.rgba[..., 3][shape > 0] > 250).mean() > 0.97
+
+
+def test_what_passes_before_a_sprite_leaves_no_fringe_of_the_background_around_it():
+    shape, sky = np.zeros((HEIGHT, WIDTH), np.uint8), flat(WHITE)
+    cv2.rectangle(shape, (40, 40), (120, 80), 255, -1)
+    loose = cv2.dilate(shape, np.ones((7, 7), np.uint8))
+
+    def front(t):
+        passing = np.zeros_like(shape)
+        passing[:, 25 * t:25 * t + 30] = 255
+        return passing
+
+    def read(t):
+        picture = np.where(shape[..., None] > 0, np.uint8(BROWN), sky)
+        return np.where(front(t)[..., None] > 0, np.uint8(GREEN), picture)
+
+    look = lambda t: (sky, front(t) == 0)   # noqa: E731  what is behind the passing sprite was never seen
+    sighting = Sighting(read, lambda t: cv2.bitwise_and(loose, 255 - front(t)), front, look, (), parted=True)
+    canvas = Canvas(WIDTH, HEIGHT, np.tile(np.eye(3), (FRAMES, 1, 1)))
+    matte = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int))))
+    rim = (loose > 0) & (cv2.dilate(shape, np.ones((3, 3), np.uint8)) == 0)
+    assert matte.rgba[..., 3][rim].mean() < 12 and matte.rgba[..., 3][shape > 0].mean() > 250
