@@ -14,14 +14,16 @@ __all__ = ["distances", "weighed"]
 def distances(picture, low, high, margins):
     """Distance, float32 (H, W), of each color in `picture` uint8 (H, W, 3) to the range from `low` to `high`, each channel's range
     wider on both sides by `margins` int32 (256,) at its width."""
-    height, width, channels = picture.shape
+    height, width, _ = picture.shape
     result = np.empty((height, width), np.float32)
     for i in range(height):
         for j in range(width):
             total = np.int32(0)
-            for c in range(channels):
+            for c in range(3):
                 value, least, most = np.int32(picture[i, j, c]), np.int32(low[i, j, c]), np.int32(high[i, j, c])
-                margin = margins[most - least]
+                if least <= value <= most:
+                    continue
+                margin = margins[np.uint8(most - least)]
                 outside = max(max(least - margin, np.int32(0)) - value, value - min(most + margin, np.int32(255)), np.int32(0))
                 total += outside * outside
             result[i, j] = np.sqrt(np.float32(total))

@@ -26,19 +26,19 @@ def edge_weights(frame: np.ndarray, background: np.ndarray | None = None) -> tup
 
     With a known `background` of the same size, contrast that the background explains counts less ("background cut").
     """
-    residual = None if background is None else _largest(cv2.absdiff(frame, background))
-    return tuple(_bonds(frame, background, residual, axis) for axis in (1, 0))
-
-
-def _bonds(frame: np.ndarray, background: np.ndarray | None, residual: np.ndarray | None, axis: int) -> np.ndarray:
-    contrast = _squared_steps(frame, axis)
-    if background is not None:
-        _explain(contrast, _squared_steps(background, axis), residual, _UNEXPLAINED, axis)
-    bonds = np.divide(contrast, -2 * COLOR_SIGMA * COLOR_SIGMA, out=contrast)
-    np.exp(bonds, out=bonds)
-    bonds += LEAK
-    bonds[(slice(None), -1) if axis == 1 else (-1, slice(None))] = 0
-    return bonds
+    height, width = frame.shape[:2]
+    right, down = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    if background is None:
+        _squared_steps(frame, right, down)
+    else:
+        _squared_steps_unexplained(frame, background, _largest(cv2.absdiff(frame, background)), _UNEXPLAINED, right, down)
+    for bonds in (right, down):
+        bonds /= -2 * COLOR_SIGMA * COLOR_SIGMA
+        np.exp(bonds, out=bonds)
+        bonds += LEAK
+    right[:, -1] = 0
+    down[-1] = 0
+    return right, down
 
 
 def _largest(picture: np.ndarray) -> np.ndarray:
@@ -48,30 +48,41 @@ def _largest(picture: np.ndarray) -> np.ndarray:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _squared_steps(picture, axis):
-    """Squared distance of each pixel's color to its neighbor's along the axis, float32 (H, W); 0 in the last row or column."""
-    height, width, channels = picture.shape
-    down, right = 1 - axis, axis
-    steps = np.zeros((height, width), np.float32)
-    for i in range(height - down):
-        for j in range(width - right):
-            total = 0
-            for c in range(channels):
-                step = np.int32(picture[i + down, j + right, c]) - np.int32(picture[i, j, c])
-                total += step * step
-            steps[i, j] = total
-    return steps
+def _squared_steps(picture, right, down):
+    """Squared distance of each pixel's color to its right and to its lower neighbor's, float32 (H, W); 0 in the last column or row."""
+    height, width = right.shape
+    for i in range(height):
+        for j in range(width):
+            right[i, j] = _squared_step(picture, i, j, i, j + 1) if j + 1 < width else 0
+            down[i, j] = _squared_step(picture, i, j, i + 1, j) if i + 1 < height else 0
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _explain(contrast, steps, residual, share, axis):
-    """Divide, in place, by what the background's own `steps` explain; `share` (256,) of it counts at each residual."""
-    height, width = contrast.shape
-    down, right = 1 - axis, axis
-    for i in range(height - down):
-        for j in range(width - right):
-            worst = max(residual[i, j], residual[i + down, j + right])
-            contrast[i, j] /= np.float32(1) + steps[i, j] / np.float32(EXPLAINED_EDGE) * share[worst]
+def _squared_steps_unexplained(picture, background, residual, share, right, down):
+    """The same, divided by what the background's own steps explain; `share` (256,) of them counts at each residual."""
+    height, width = right.shape
+    for i in range(height):
+        for j in range(width):
+            right[i, j] = _unexplained(picture, background, residual, share, i, j, i, j + 1) if j + 1 < width else 0
+            down[i, j] = _unexplained(picture, background, residual, share, i, j, i + 1, j) if i + 1 < height else 0
+
+
+@njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _unexplained(picture, background, residual, share, i, j, y, x):
+    own = _squared_step(picture, i, j, y, x)
+    if own == 0:
+        return own
+    explained = _squared_step(background, i, j, y, x) / np.float32(EXPLAINED_EDGE)
+    return own / (np.float32(1) + explained * share[max(residual[i, j], residual[y, x])])
+
+
+@njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _squared_step(picture, i, j, y, x):
+    total = np.int32(0)
+    for c in range(3):
+        step = np.int32(picture[y, x, c]) - np.int32(picture[i, j, c])
+        total += step * step
+    return np.float32(total)
 
 
 def random_walk(value: np.ndarray, confidence: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
