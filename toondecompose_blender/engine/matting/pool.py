@@ -27,6 +27,7 @@ FEWEST_SURROUNDINGS = 100  # px
 MOST_GAIN = 4.0         # more noise than this leaves nothing to be believed
 EDGE_SIGHTS = 4         # exposures whose contrasts are looked at
 
+# What the mask is worth where the background is seen, where it is not, and where the mask is certain, as `add_evidence` takes it.
 _TRUSTS = np.array([PRIOR_TRUST, np.float32(PRIOR_TRUST) + np.float32(UNSEEN_TRUST - PRIOR_TRUST), CERTAIN_TRUST], np.float32)
 
 
