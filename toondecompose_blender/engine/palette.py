@@ -4,8 +4,11 @@ It sees finished drawings only."""
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
+from numba import njit
 
 from ..protocol import Swatch
 
@@ -18,7 +21,6 @@ SMALLEST_SHARE = 0.004     # of the sprite's area
 FLAT_RANGE = 10            # gray levels: a 3x3 neighborhood that varies less is flat paint, not an edge
 BITS = 6                   # of each channel that tell colors apart here
 REFINEMENTS = 6
-BAND = 256                  # rows that are looked at together
 
 
 def find_palette(drawings: list[np.ndarray], shown: list[int]) -> tuple[Swatch, ...]:
@@ -28,9 +30,7 @@ def find_palette(drawings: list[np.ndarray], shown: list[int]) -> tuple[Swatch, 
     """
     histogram = np.zeros(1 << 3 * BITS, np.float64)
     for drawing, weight in zip(drawings, shown, strict=True):
-        flat = _flat(drawing)
-        for band, level in zip(_bands(drawing), _bands(flat), strict=True):
-            histogram += weight * np.bincount(_codes(band[level][:, :3]), minlength=histogram.size)
+        _count(drawing, _flat(drawing), weight, histogram)
     used = np.flatnonzero(histogram)
     if not len(used):
         return ()
@@ -52,28 +52,47 @@ def index_map(drawing: np.ndarray, palette: tuple[Swatch, ...]) -> np.ndarray:
 
     Under alpha 0 too, where drawings continue their colors: half of an edge's color comes from there.
     """
+    return _looked_up(drawing, _table(palette))
+
+
+@lru_cache(1)
+def _table(palette: tuple[Swatch, ...]) -> np.ndarray:
+    """uint8: the 1-based swatch of each code, 0 where it is like none."""
+    codes = np.arange(1 << 3 * BITS)
     if not palette:
-        return np.zeros(drawing.shape[:2], np.uint8)
-    centers = np.array([swatch.color for swatch in palette], np.float64)
-    distances = _distances(_color_of(np.arange(1 << 3 * BITS)), centers)
-    table = np.where(distances.min(1) < FAR_FROM_ANY**2, distances.argmin(1) + 1, 0).astype(np.uint8)
-    return np.concatenate([table[_codes(band[..., :3].reshape(-1, 3))].reshape(band.shape[:2]) for band in _bands(drawing)])
+        return np.zeros(codes.shape, np.uint8)
+    distances = _distances(_color_of(codes), np.array([swatch.color for swatch in palette], np.float64))
+    return np.where(distances.min(1) < FAR_FROM_ANY**2, distances.argmin(1) + 1, 0).astype(np.uint8)
 
 
-def _bands(picture: np.ndarray) -> list[np.ndarray]:
-    """A picture in parts of some rows: its codes take eight times its bytes."""
-    return [picture[top:top + BAND] for top in range(0, len(picture), BAND)]
+@njit(nogil=True, cache=True, error_model="numpy")
+def _looked_up(drawing, table):
+    height, width = drawing.shape[:2]
+    result = np.empty((height, width), np.uint8)
+    for i in range(height):
+        for j in range(width):
+            result[i, j] = table[_code(drawing[i, j, 0], drawing[i, j, 1], drawing[i, j, 2])]
+    return result
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _count(drawing, flat, weight, histogram):
+    """Add to the `histogram` (codes,) the weight of each pixel of flat paint."""
+    for i in range(drawing.shape[0]):
+        for j in range(drawing.shape[1]):
+            if flat[i, j]:
+                histogram[_code(drawing[i, j, 0], drawing[i, j, 1], drawing[i, j, 2])] += weight
+
+
+@njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _code(red, green, blue):
+    return (np.int64(red >> 8 - BITS) << 2 * BITS) | (np.int64(green >> 8 - BITS) << BITS) | np.int64(blue >> 8 - BITS)
 
 
 def _flat(drawing: np.ndarray) -> np.ndarray:
     gray = cv2.cvtColor(np.ascontiguousarray(drawing[..., :3]), cv2.COLOR_RGB2GRAY)
     kernel = np.ones((3, 3), np.uint8)
     return (cv2.dilate(gray, kernel) - cv2.erode(gray, kernel) < FLAT_RANGE) & (cv2.erode(drawing[..., 3], kernel) > 250)
-
-
-def _codes(colors: np.ndarray) -> np.ndarray:
-    top = (colors >> (8 - BITS)).astype(np.int64)
-    return (top[:, 0] << 2 * BITS) | (top[:, 1] << BITS) | top[:, 2]
 
 
 def _color_of(codes: np.ndarray) -> np.ndarray:

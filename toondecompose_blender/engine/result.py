@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,6 @@ from .clip import ClipReader
 from .layers.plate import Canvas
 from .matting.triangulation import Matte
 from .motion import Motion
-from .paged import paged
 from .palette import find_palette, index_map
 from .parallel import map_ordered
 from .pictures import write_picture
@@ -70,11 +70,14 @@ class SpriteRecord:
         shown = np.bincount(exposure, minlength=len(mattes) + 1)[1:]
         (folder / id / "index").mkdir(parents=True)
         palette = find_palette([matte.rgba for matte in mattes], shown.tolist())
-        confidence = mattes[0].confidence
-        for number, matte in enumerate(paged(mattes), 1):
-            confidence = np.minimum(confidence, matte.confidence)
+
+        def write(number: int) -> np.ndarray:
+            matte = mattes[number - 1]
             write_picture(folder / DRAWING_FILE.format(id=id, number=number), matte.rgba)
             write_picture(folder / INDEX_FILE.format(id=id, number=number), index_map(matte.rgba, palette))
+            return matte.confidence
+
+        confidence = reduce(np.minimum, map_ordered(write, range(1, len(mattes) + 1)))
         write_picture(folder / id / "confidence.png", confidence)
         np.save(folder / id / "homographies.npy", np.asarray(canvas.homographies, np.float64))
         return cls(id, name, role, canvas.width, canvas.height, exposure.tolist(), len(mattes),

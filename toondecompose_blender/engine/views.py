@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 import cv2
 import numpy as np
 
+from .layers.evidence import interval
 from .motion.alignment import gradients, salient_points
 from .paged import Keeper
 
@@ -151,9 +152,4 @@ def placed(part: np.ndarray, offset: np.ndarray, size: tuple[int, int]) -> np.nd
 def difference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """How far each picture lies outside the range of the other's 3 x 3 neighborhood: a shift of a pixel is no difference."""
     a, b = cv2.GaussianBlur(a, (0, 0), _SOFT), cv2.GaussianBlur(b, (0, 0), _SOFT)
-    near = np.ones((3, 3), np.uint8)
-    worst = np.zeros(a.shape[:2], np.float32)
-    for one, other in ((a, b), (b, a)):
-        outside = np.maximum(cv2.subtract(cv2.erode(other, near), one), cv2.subtract(one, cv2.dilate(other, near)))
-        worst = np.maximum(worst, np.sqrt((outside.astype(np.float32) ** 2).sum(-1)))
-    return np.minimum(worst, _SATURATED)
+    return np.minimum(np.maximum(interval(a, b), interval(b, a)), _SATURATED)

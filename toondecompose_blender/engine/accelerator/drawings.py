@@ -50,7 +50,8 @@ def pooled_sights(accelerator: Accelerator, sighting: Sighting, canvas: Canvas, 
     walk = random_walk(*rules.walk_input(strongest, open_, hint, believed), *_bonds(sights))
     visible = sights.visible.amax(0, keepdim=True) > 0
     quiet = ((sights.visible == 0) | ((sights.seen > 0) & (foreground == 0))).all(0, keepdim=True) & visible
-    parts = walk, open_, ~visible, (sights.seen > 0).all(0, keepdim=True), quiet, *_moments(sights)
+    known = ((sights.visible == 0) | (sights.seen > 0)).all(0, keepdim=True) & visible
+    parts = walk, open_, ~visible, known, quiet, *_moments(sights)
     return Pool(*(_returned(part) for part in parts))
 
 
@@ -107,12 +108,13 @@ def _pooled(sights: _Sights, foreground: torch.Tensor, background: torch.Tensor)
     """Evidence of foreground, if a few exposures say so, and of background, if all do; what the mask from analysis is worth and says."""
     count = len(foreground)
     levels = (foreground * sights.visible * 255).round().to(torch.uint8)
-    strongest = levels.sort(0).values[rules.few(count)][None] / 255
+    number = sights.visible.sum(0, keepdim=True)
+    skipped = rules.few(number.to(torch.int64))
+    strongest = levels.sort(0, descending=True).values.gather(0, skipped) / 255
     background = background * sights.visible * _gains(sights, background)
     doubtful = rules.PRIOR_TRUST + (rules.UNSEEN_TRUST - rules.PRIOR_TRUST) * (1 - sights.seen)
     trust = torch.where(sights.certain > 0, rules.CERTAIN_TRUST, doubtful) * sights.visible
-    number = sights.visible.sum(0, keepdim=True).clamp_min(1)
-    open_ = background.sum(0, keepdim=True) / number * (1 - strongest)
+    open_ = background.sum(0, keepdim=True) / number.clamp_min(1) * (1 - strongest)
     believed = (trust * (sights.prior > rules.BELIEVED)).sum(0, keepdim=True)
     return strongest, open_, trust.sum(0, keepdim=True) / count, believed / count
 

@@ -135,45 +135,53 @@ def motion_cost(edgels: Edgels, voxels: Supervoxels, motion: np.ndarray) -> np.n
 @numba.njit(nogil=True, cache=True)
 def _cost(places, sharp, low, high, homographies, lags, valid, cost):
     frames = len(sharp)
-    found, best = np.empty(3), np.empty(3)
     for q in range(len(places)):
         t, checked = places[q, 0], 0
-        total = np.zeros(3)
-        for n in range(len(lags)):
-            if n % 2 == 0:
-                best[:] = 9.0
-            s = t + lags[n]
-            if 0 <= s < frames and valid[n, t] and _mismatch(places[q], sharp[t], low[s], high[s], homographies[n, t], found):
-                best = np.minimum(best, found)
-            if n % 2 == 1 and best[0] < 2:
-                total += best
+        both = first = second = 0.0
+        for pair in range(0, len(lags), 2):
+            least = (9.0, 9.0, 9.0)
+            for n in range(pair, pair + 2):
+                s = t + lags[n]
+                if 0 <= s < frames and valid[n, t]:
+                    found = _mismatch(places, q, sharp, low, high, homographies, n, s)
+                    least = min(least[0], found[0]), min(least[1], found[1]), min(least[2], found[2])
+            if least[0] < 2:
+                both, first, second = both + least[0], first + least[1], second + least[2]
                 checked += 1
-        for case in range(3):
-            cost[q, case] = total[case] / checked if checked else 0.5
+        cost[q, 0] = both / checked if checked else 0.5
+        cost[q, 1] = first / checked if checked else 0.5
+        cost[q, 2] = second / checked if checked else 0.5
 
 
 @numba.njit(nogil=True, cache=True)
-def _mismatch(place, sharp, low, high, homography, found):
-    """The three costs (in `found`, 0..1) of an edgel at its place in another frame; False if that is outside."""
-    h, w = low.shape[:2]
-    moved, lost = np.zeros(2), np.zeros(2)     # of each side: its color is not there; it spread over the other side's place
-    for side in range(2):
-        y, x = place[1 + 2 * side], place[2 + 2 * side]
-        other_y, other_x = place[3 - 2 * side], place[4 - 2 * side]
-        z = homography[2, 0] * x + homography[2, 1] * y + homography[2, 2]
-        u = int(np.floor((homography[0, 0] * x + homography[0, 1] * y + homography[0, 2]) / z + 0.5))
-        v = int(np.floor((homography[1, 0] * x + homography[1, 1] * y + homography[1, 2]) / z + 0.5))
-        if u < 0 or v < 0 or u >= w or v >= h:
-            return False
-        distance = contrast = 0
-        for c in range(3):
-            value, other = np.int32(sharp[y, x, c]), np.int32(sharp[other_y, other_x, c])
-            darkest, lightest = np.int32(low[v, u, c]), np.int32(high[v, u, c])
-            distance = max(distance, darkest - value, value - lightest)
-            contrast = max(contrast, lightest - other, other - darkest)
-        moved[side] = min(1.0, max(0.0, (distance - FORGIVEN) / max(10.0, 0.5 * place[5])))
-        lost[1 - side] = max(0.0, 1 - contrast / (PERSISTING * place[5]))
-    found[0] = max(moved[0], moved[1])
-    found[1] = max(moved[0], lost[0])
-    found[2] = max(moved[1], lost[1])
-    return True
+def _mismatch(places, q, sharp, low, high, homographies, n, s):
+    """The three costs, 0..1, of edgel q at its place in frame s, to which homography n leads; more than any if that is outside."""
+    first_moved, second_lost = _side(places, q, 1, 3, sharp, low, high, homographies, n, s)
+    if first_moved > 2:
+        return 9.0, 9.0, 9.0
+    second_moved, first_lost = _side(places, q, 3, 1, sharp, low, high, homographies, n, s)
+    if second_moved > 2:
+        return 9.0, 9.0, 9.0
+    return max(first_moved, second_moved), max(first_moved, first_lost), max(second_moved, second_lost)
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _side(places, q, own, opposite, sharp, low, high, homographies, n, s):
+    """Of the side of an edgel in the columns `own`: how far its color is not there, and how far the other side's is lost there.
+
+    All arrays are handed over whole: a part of one made for each edgel would cost as much as all that is done with it.
+    """
+    t, y, x, step = places[q, 0], places[q, own], places[q, own + 1], places[q, 5]
+    z = homographies[n, t, 2, 0] * x + homographies[n, t, 2, 1] * y + homographies[n, t, 2, 2]
+    u = int(np.floor((homographies[n, t, 0, 0] * x + homographies[n, t, 0, 1] * y + homographies[n, t, 0, 2]) / z + 0.5))
+    v = int(np.floor((homographies[n, t, 1, 0] * x + homographies[n, t, 1, 1] * y + homographies[n, t, 1, 2]) / z + 0.5))
+    if u < 0 or v < 0 or u >= low.shape[2] or v >= low.shape[1]:
+        return 9.0, 9.0
+    distance = contrast = np.int32(0)
+    for c in range(3):
+        value, other = np.int32(sharp[t, y, x, c]), np.int32(sharp[t, places[q, opposite], places[q, opposite + 1], c])
+        darkest, lightest = np.int32(low[s, v, u, c]), np.int32(high[s, v, u, c])
+        distance = max(distance, darkest - value, value - lightest)
+        contrast = max(contrast, lightest - other, other - darkest)
+    moved = min(1.0, max(0.0, (distance - FORGIVEN) / max(10.0, 0.5 * step)))
+    return moved, max(0.0, 1 - contrast / (PERSISTING * step))

@@ -17,6 +17,7 @@ from ..paged import paged, stacked
 from ..parallel import map_ordered
 from .hints import UNKNOWN
 from .plate import Look
+from .residual_kernels import distances, weighed
 
 if TYPE_CHECKING:
     from ..accelerator import Accelerator
@@ -35,6 +36,7 @@ RESAMPLED = 0.06                   # share of a line's contrast that resampling 
 BOX = 5                            # px at half size over which matches are averaged
 FLAT_TRUST, TEXTURE_TRUST = 0.12, 0.3   # what a match is worth on flat and on textured plates; by trial on toon clips
 NEIGHBORHOOD = np.ones((3, 3), np.uint8)
+DEVIATION_BOX = 7, 7         # px in which a plate is flat or textured
 
 
 def interval(frame: np.ndarray, other: np.ndarray, *, slack: float = 0.0) -> np.ndarray:
@@ -42,11 +44,8 @@ def interval(frame: np.ndarray, other: np.ndarray, *, slack: float = 0.0) -> np.
     that its 3x3 neighborhood has in `other`: it forgives misregistration of less than a pixel.  `slack` widens the range by
     that share of itself: thin lines lose contrast when they are resampled."""
     low, high = cv2.erode(other, NEIGHBORHOOD), cv2.dilate(other, NEIGHBORHOOD)
-    if slack:
-        margin = cv2.convertScaleAbs(cv2.subtract(high, low), alpha=slack)
-        low, high = cv2.subtract(low, margin), cv2.add(high, margin)
-    outside = np.maximum(cv2.subtract(low, frame), cv2.subtract(frame, high)).astype(np.float32)
-    return np.sqrt(np.einsum("hwc,hwc->hw", outside, outside))
+    margins = cv2.convertScaleAbs(np.arange(256, dtype=np.uint8), alpha=slack).ravel().astype(np.int32)
+    return distances(frame, low, high, margins)
 
 
 @dataclass(frozen=True)
@@ -124,19 +123,13 @@ def neighbors(camera: np.ndarray, t: int, direction: int, width: int, height: in
 def residual_evidence(frame: np.ndarray, plate_view: np.ndarray, seen: np.ndarray) -> Evidence:
     """Evidence of one frame uint8 (H, W, 3) against what the plate shows there; `seen` bool (H, W) where the plate
     is known."""
-    sharp = np.minimum(interval(frame, plate_view, slack=RESAMPLED), 80)
-    residual = np.minimum(cv2.GaussianBlur(sharp, (3, 3), 0.6), sharp * 1.6 + 3)
-    threshold = 0.6 * TOLERANCE
-    foreground = np.clip((residual - threshold) / TOLERANCE, 0, 1) * seen
-    trust = FLAT_TRUST + TEXTURE_TRUST * np.clip(_local_deviation(plate_view) / 12, 0, 1)
-    background = np.clip((threshold - residual) / threshold, 0, 1) * trust * seen
-    return Evidence(foreground.astype(np.float32), background.astype(np.float32), (~seen).astype(np.float32))
-
-
-def _local_deviation(picture: np.ndarray, box: int = 7) -> np.ndarray:
-    gray = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    mean = cv2.blur(gray, (box, box))
-    return np.sqrt(np.maximum(cv2.blur(gray * gray, (box, box)) - mean * mean, 0))
+    sharp = interval(frame, plate_view, slack=RESAMPLED)
+    np.minimum(sharp, 80, out=sharp)
+    gray = cv2.cvtColor(plate_view, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    mean, squared = cv2.blur(gray, DEVIATION_BOX), cv2.blur(gray * gray, DEVIATION_BOX)
+    figures = (np.float32(figure) for figure in (0.6 * TOLERANCE, TOLERANCE, FLAT_TRUST, TEXTURE_TRUST))
+    foreground, background = weighed(sharp, cv2.GaussianBlur(sharp, (3, 3), 0.6), mean, squared, seen, *figures)
+    return Evidence(foreground, background, (~seen).astype(np.float32))
 
 
 def residual_masks(frames: np.ndarray, look: Look, prior: np.ndarray, *, prior_trust: tuple[float, float] = (0.0, 0.0),

@@ -17,6 +17,7 @@ from ..motion import Motion, refine_motion, standing
 from ..paged import Recalled, new, paged, stacked
 from ..parallel import map_ordered
 from ..report import Report
+from .closing import closed
 from .evidence import background_weight, background_weights, motion_masks, residual_masks
 from .hints import UNKNOWN
 from .hints_labels import corrected
@@ -134,9 +135,7 @@ def plate_weight(mask: np.ndarray, *, static: bool) -> np.ndarray:
         return background_weight(mask)
     # Before a moving camera a gap in a mask is better not believed: what it would show of the background is seen elsewhere,
     # but a hole in a sprite would paint the sprite onto the plate, and so confirm itself.
-    size = 2 * round(GAP * min(mask.shape)) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    return background_weight(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel))
+    return background_weight(closed(mask, 2 * round(GAP * min(mask.shape)) + 1))
 
 
 def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray, accelerator: Accelerator | None) -> np.ndarray:

@@ -106,22 +106,22 @@ def swept(energy: Energy, labels: np.ndarray, *, rounds: int) -> np.ndarray:
 
 @numba.njit(nogil=True, cache=True)
 def _sweep(labels, order, start, incident, first, second, border, own, unary, clash_start, clash, clash_weight, rounds):
+    stale = np.ones(len(labels), np.bool_)      # whether something around a piece changed since it chose
+    cost = np.empty(unary.shape[1])
     for _ in range(rounds):
         changes = 0
         for i in order:
-            cost = unary[i].copy()
+            if not stale[i]:
+                continue
+            stale[i] = False
+            cost[:] = unary[i]
             for r in range(clash_start[i], clash_start[i + 1]):
                 if labels[clash[r]] == 0:
                     cost[0] += clash_weight[r]
             for r in range(start[i], start[i + 1]):
                 pair = incident[r]
                 other = second[pair] if first[pair] == i else first[pair]
-                for k in range(len(cost)):
-                    if other == i or k == labels[other]:
-                        cost[k] += own[pair, k, 0]
-                    else:
-                        front = (k > labels[other]) == (first[pair] == i)
-                        cost[k] += own[pair, max(k, labels[other]), 1 if front else 2] + border[pair]
+                _add_owned(cost, own, pair, border[pair], -1 if other == i else labels[other], first[pair] == i)
             best = labels[i]
             for k in range(len(cost)):
                 if cost[k] < cost[best] - 1e-6:
@@ -129,8 +129,30 @@ def _sweep(labels, order, start, incident, first, second, border, own, unary, cl
             if best != labels[i]:
                 labels[i] = best
                 changes += 1
+                for r in range(clash_start[i], clash_start[i + 1]):
+                    stale[clash[r]] = True
+                for r in range(start[i], start[i + 1]):
+                    stale[first[incident[r]]] = stale[second[incident[r]]] = True
+                stale[i] = False
         if changes == 0:
             break
+
+
+@numba.njit(nogil=True, cache=True, inline="always")
+def _add_owned(cost, own, pair, border, other, ahead):
+    """Add (in place) to the `cost` of each label of a piece that of a pair whose other piece has the label `other`, -1: is the same
+    piece; `ahead`: it is the pair's first."""
+    count = len(cost)
+    if other < 0:
+        for k in range(count):
+            cost[k] += own[pair, k, 0]
+        return
+    behind = own[pair, other, 2 if ahead else 1] + border
+    for k in range(other):
+        cost[k] += behind
+    cost[other] += own[pair, other, 0]
+    for k in range(other + 1, count):
+        cost[k] += own[pair, k, 1 if ahead else 2] + border
 
 
 def relaxed(energy: Energy, labels: np.ndarray, *, cycles: int) -> np.ndarray:

@@ -230,9 +230,19 @@ def fill_unseen(picture: np.ndarray, seen: np.ndarray) -> np.ndarray:
     for level in range(len(pictures) - 2, -1, -1):
         height, width = weights[level].shape
         up = cv2.resize(pulled, (width, height), interpolation=cv2.INTER_LINEAR).reshape(height, width, -1)
-        share = np.minimum(weights[level], 1)[..., None]
-        pulled = pictures[level] / np.maximum(weights[level], 1e-6)[..., None] * share + up * (1 - share)
-    return pulled.astype(np.float32)
+        _mix_in(up, pictures[level], weights[level])
+        pulled = up
+    return pulled
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _mix_in(picture, sums, weights):
+    """Mix the mean of `sums` with `weights` into `picture`, all float32, in place: the more, the nearer the weight is to 1."""
+    for i in range(weights.shape[0]):
+        for j in range(weights.shape[1]):
+            divisor, share = max(weights[i, j], np.float32(1e-6)), min(weights[i, j], np.float32(1))
+            for c in range(picture.shape[2]):
+                picture[i, j, c] = sums[i, j, c] / divisor * share + picture[i, j, c] * (np.float32(1) - share)
 
 
 def view(plate: Plate, t: int, width: int, height: int, *, interpolation: int = cv2.INTER_CUBIC) -> tuple[np.ndarray, np.ndarray]:

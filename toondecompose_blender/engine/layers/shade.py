@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numba import njit
 
 from ..parallel import map_ordered
 from .plate import Look
@@ -53,5 +54,17 @@ def under(look: Look, shade: np.ndarray) -> Look:
     """The background as `look` shows it, under the shade."""
     def darkened(t: int) -> tuple[np.ndarray, np.ndarray]:
         shown, seen = look(t)
-        return np.clip(np.rint(shown + shade), 0, 255).astype(np.uint8), seen
-    return darkened
+        return _shaded(shown, shade), seen
+    return darkened if shade.any() else look
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _shaded(picture, shade):
+    height, width, channels = picture.shape
+    result = np.empty_like(picture)
+    for i in range(height):
+        for j in range(width):
+            for c in range(channels):
+                level = np.rint(np.float32(picture[i, j, c]) + shade[i, j, c])
+                result[i, j, c] = np.uint8(min(max(level, np.float32(0)), np.float32(255)))
+    return result

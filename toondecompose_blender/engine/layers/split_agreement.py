@@ -69,11 +69,14 @@ def _compare(sharp, own_low, own_high, low, high, homography, seen, same, alike)
     """Count (in place) the pixels of which another frame tells something, those of them that it shows alike, and the others that
     look alike under any such shift."""
     h, w = seen.shape
+    (h00, h01, h02), (h10, h11, h12), (h20, h21, h22) = homography[0], homography[1], homography[2]
     for y in range(h):
         for x in range(w):
-            z = homography[2, 0] * x + homography[2, 1] * y + homography[2, 2]
-            u = int(np.floor((homography[0, 0] * x + homography[0, 1] * y + homography[0, 2]) / z + 0.5))
-            v = int(np.floor((homography[1, 0] * x + homography[1, 1] * y + homography[1, 2]) / z + 0.5))
+            z = h20 * x + h21 * y + h22
+            across, down = h00 * x + h01 * y + h02, h10 * x + h11 * y + h12
+            if z != 1:      # dividing takes longer than all the rest
+                across, down = across / z, down / z
+            u, v = int(np.floor(across + 0.5)), int(np.floor(down + 0.5))
             if u < 0 or v < 0 or u >= w or v >= h:
                 continue
             here = there = 0

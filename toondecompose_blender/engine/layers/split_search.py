@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..paged import paged, stacked
+from ..parallel import map_ordered
 from .edgels import Edgels, motion_cost
 from .ownership import Conflicts, Energy, Graph, build_conflicts, components_of, edge_table, owner_cost
 from .ownership_moves import expanded, relaxed, swept
@@ -160,13 +161,18 @@ def _sunk(space: Space, chosen: list[int], labels: np.ndarray) -> tuple[list[int
 def _best_front(space: Space, chosen: list[int], labels: np.ndarray, now: float, hopes: np.ndarray) -> tuple[float, int, np.ndarray]:
     """The proposal that lowers the energy most as a new front layer; `hopes`, updated, are the gains of the last time,
     beyond which none is expected to go: a proposal that promised less than the best is not tried again."""
-    best = (-np.inf, space.background, labels)
-    for m in np.argsort(-hopes, kind="stable"):
-        if hopes[m] <= best[0]:
-            break
+    def tried(m: int) -> tuple[float, np.ndarray]:
         energy = space.energy([*chosen, m])
         grown = swept(energy, expanded(energy, labels, len(chosen)), rounds=2)
-        hopes[m] = now - energy.of(grown)
+        return now - energy.of(grown), grown
+
+    best = (-np.inf, space.background, labels)
+    order = np.argsort(-hopes, kind="stable")
+    tries = map_ordered(tried, order, ahead=1) if np.isinf(hopes).all() else map(tried, order)   # at first all are tried
+    for m in order:
+        if hopes[m] <= best[0]:
+            break
+        hopes[m], grown = next(tries)
         if hopes[m] > best[0]:
             best = (hopes[m], int(m), grown)
     return best

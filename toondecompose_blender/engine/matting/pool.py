@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..layers.evidence import FLAT_TRUST, TOLERANCE, Evidence, interval, residual_evidence
+from .pool_kernels import add_colors, add_evidence, add_scatter, ranked, surroundings_count
 from .random_walker import edge_weights, random_walk
 
 __all__ = ["Exposure", "Pool", "astray", "certain", "few", "gain", "looked_at", "pooled", "surroundings", "walk_input"]
@@ -25,6 +26,9 @@ FEWEST_AROUND = 0.02    # ... and the least share of them that says so
 FEWEST_SURROUNDINGS = 100  # px
 MOST_GAIN = 4.0         # more noise than this leaves nothing to be believed
 EDGE_SIGHTS = 4         # exposures whose contrasts are looked at
+
+# What the mask is worth where the background is seen, where it is not, and where the mask is certain, as `add_evidence` takes it.
+_TRUSTS = np.array([PRIOR_TRUST, np.float32(PRIOR_TRUST) + np.float32(UNSEEN_TRUST - PRIOR_TRUST), CERTAIN_TRUST], np.float32)
 
 
 @dataclass(frozen=True)
@@ -60,34 +64,27 @@ class Pool:
 
 def pooled(exposures: list[Exposure]) -> Pool:
     """The pool of at least one exposure."""
-    strongest, open_, hint, believed, quiet = _evidence(exposures)
+    strongest, open_, hint, believed, sights, quiet, known = _evidence(exposures)
     value, confidence = walk_input(strongest, open_, hint, believed)
     soft = random_walk(value, confidence, *_bonds(exposures))
-    visible = np.logical_or.reduce([sight.visible for sight in exposures])
-    known = np.logical_and.reduce([sight.seen | ~sight.visible for sight in exposures])
-    return Pool(soft, open_, ~visible, known & visible, quiet & visible, *_moments(exposures))
+    hidden = sights == 0
+    return Pool(soft, open_, hidden, known & ~hidden, quiet & ~hidden, sights, *_moments(exposures, sights))
 
 
 def _evidence(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
     """Evidence of foreground, if a few exposures say so, and of background, if all do; what the mask from analysis is worth and says,
-    on average; and where all is quiet."""
-    count = len(exposures)
-    stack = np.empty((count, *exposures[0].seen.shape), np.uint8)
-    background, hint, believed, sights = (np.zeros(exposures[0].seen.shape, np.float32) for _ in range(4))
-    quiet = np.ones(exposures[0].seen.shape, bool)
-    for i, sight in enumerate(exposures):
+    on average; the number of visible exposures; where all is quiet, and where the background is known in all."""
+    count, shape = len(exposures), exposures[0].seen.shape
+    levels, sums = np.empty((count, *shape), np.uint8), np.zeros((4, *shape), np.float32)
+    quiet, known = np.ones(shape, bool), np.ones(shape, bool)
+    for sight, level in zip(exposures, levels, strict=True):
         evidence = residual_evidence(sight.color, sight.background, sight.seen)
-        stack[i] = np.rint(evidence.foreground * sight.visible * 255)
-        background += evidence.background * sight.visible * _gain(evidence, sight)
-        trust = np.where(sight.certain, np.float32(CERTAIN_TRUST), PRIOR_TRUST + (UNSEEN_TRUST - PRIOR_TRUST) * evidence.unseen)
-        trust *= sight.visible
-        hint += trust
-        believed += trust * (sight.prior > BELIEVED)
-        sights += sight.visible
-        quiet &= ~sight.visible | (sight.seen & (evidence.foreground == 0))
-    rank = count - 1 - few(np.maximum(sights, 1).astype(np.int64))
-    strongest = np.take_along_axis(np.sort(stack, axis=0), rank[None], 0)[0].astype(np.float32) / 255
-    return strongest, background / np.maximum(sights, 1) * (1 - strongest), hint / count, believed / count, quiet
+        add_evidence(evidence.foreground, evidence.background, sight.seen, sight.visible, sight.certain, sight.prior > BELIEVED,
+                     np.float32(_gain(evidence, sight)), _TRUSTS, level, sums, quiet, known)
+    background, hint, believed, sights = sums
+    strongest = ranked(levels, few(sights.astype(np.int64)))
+    open_ = background / np.maximum(sights, 1) * (1 - strongest)
+    return strongest, open_, hint / count, believed / count, sights, quiet, known
 
 
 def certain(prior: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,8 +108,8 @@ def surroundings(height: int, width: int) -> int:
 
 
 def few(count):
-    """How many of `count` exposures, an int or an array of them, may say more than what a quarter of them says."""
-    return np.minimum(count - 1, count // 4)
+    """How many of `count` exposures (a number, an array, a tensor) may say more than what counts as said: less than a quarter."""
+    return count // 4
 
 
 def walk_input(strongest, open_, hint, believed):
@@ -124,10 +121,11 @@ def walk_input(strongest, open_, hint, believed):
 def _gain(evidence: Evidence, sight: Exposure) -> float:
     """What background evidence is to be multiplied by so that grain or compression, of which the surroundings have as much, do
     not pass for a sprite."""
-    surely = sight.seen & sight.visible & (sight.prior < FAINT)
-    if np.count_nonzero(surely) < FEWEST_SURROUNDINGS:
+    enough = np.float32(FLAT_TRUST)
+    count, reaching = surroundings_count(evidence.background, sight.seen, sight.visible, sight.prior, FAINT, enough)
+    if count < FEWEST_SURROUNDINGS or 2 * reaching > count + 1:     # then the median reaches it, too
         return 1.0
-    return gain(float(np.median(evidence.background[surely])))
+    return gain(float(np.median(evidence.background[sight.seen & sight.visible & (sight.prior < FAINT)])))
 
 
 def gain(median: float) -> float:
@@ -143,25 +141,24 @@ def looked_at(count: int) -> range:
 
 def _bonds(exposures: list[Exposure]) -> tuple[np.ndarray, np.ndarray]:
     """An edge is real only if every exposure looked at shows it: the background's edges move on, the drawing's stay."""
-    weights = [edge_weights(exposures[i].color, exposures[i].background) for i in looked_at(len(exposures))]
-    return np.maximum.reduce([r for r, _ in weights]), np.maximum.reduce([d for _, d in weights])
+    right, down = np.zeros((2, *exposures[0].seen.shape), np.float32)
+    for i in looked_at(len(exposures)):
+        for strongest, bonds in zip((right, down), edge_weights(exposures[i].color, exposures[i].background), strict=True):
+            np.maximum(strongest, bonds, out=strongest)
+    return right, down
 
 
-def _moments(exposures: list[Exposure]) -> tuple[np.ndarray, ...]:
-    """Number of visible exposures, their mean color and mean background, and the joint scatter where the background is known."""
-    shape = exposures[0].seen.shape
-    sights = np.zeros(shape, np.float32)
-    color, background = np.zeros((*shape, 3), np.float32), np.zeros((*shape, 3), np.float32)
+def _moments(exposures: list[Exposure], sights: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Mean color and mean background of the visible exposures, `sights` in number, and the joint scatter where the background is
+    known."""
+    color, background = np.zeros((*sights.shape, 3), np.float32), np.zeros((*sights.shape, 3), np.float32)
     for sight in exposures:
-        sights += sight.visible
-        color += sight.color * sight.visible[..., None]
-        background += sight.background * sight.visible[..., None]
+        add_colors(sight.color, sight.background, sight.visible, color, background)
     divisor = np.maximum(sights, 1e-3)[..., None]
-    color, background = color / divisor, background / divisor
-    covariance, variance = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    color /= divisor
+    background /= divisor
+    covariance, variance = np.zeros_like(sights), np.zeros_like(sights)
     if len(exposures) > 1:
         for sight in exposures:
-            step = (sight.background - background) * (sight.visible * sight.seen)[..., None]
-            covariance += np.einsum("hwc,hwc->hw", sight.color - color, step)
-            variance += np.einsum("hwc,hwc->hw", sight.background - background, step)
-    return sights, color, background, covariance, variance
+            add_scatter(sight.color, sight.background, sight.visible, sight.seen, color, background, covariance, variance)
+    return color, background, covariance, variance

@@ -26,17 +26,19 @@ def edge_weights(frame: np.ndarray, background: np.ndarray | None = None) -> tup
 
     With a known `background` of the same size, contrast that the background explains counts less ("background cut").
     """
-    residual = None if background is None else _largest(cv2.absdiff(frame, background))
-    return tuple(_bonds(frame, background, residual, axis) for axis in (1, 0))
-
-
-def _bonds(frame: np.ndarray, background: np.ndarray | None, residual: np.ndarray | None, axis: int) -> np.ndarray:
-    contrast = _squared_steps(frame, axis)
-    if background is not None:
-        _explain(contrast, _squared_steps(background, axis), residual, _UNEXPLAINED, axis)
-    bonds = LEAK + np.exp(-contrast / (2 * COLOR_SIGMA * COLOR_SIGMA))
-    bonds[(slice(None), -1) if axis == 1 else (-1, slice(None))] = 0
-    return bonds
+    height, width = frame.shape[:2]
+    right, down = np.empty((height, width), np.float32), np.empty((height, width), np.float32)
+    if background is None:
+        _squared_steps(frame, right, down)
+    else:
+        _squared_steps_unexplained(frame, background, _largest(cv2.absdiff(frame, background)), _UNEXPLAINED, right, down)
+    for bonds in (right, down):
+        bonds /= -2 * COLOR_SIGMA * COLOR_SIGMA
+        np.exp(bonds, out=bonds)
+        bonds += LEAK
+    right[:, -1] = 0
+    down[-1] = 0
+    return right, down
 
 
 def _largest(picture: np.ndarray) -> np.ndarray:
@@ -46,34 +48,46 @@ def _largest(picture: np.ndarray) -> np.ndarray:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _squared_steps(picture, axis):
-    """Squared distance of each pixel's color to its neighbor's along the axis, float32 (H, W); 0 in the last row or column."""
-    height, width, channels = picture.shape
-    down, right = 1 - axis, axis
-    steps = np.zeros((height, width), np.float32)
-    for i in range(height - down):
-        for j in range(width - right):
-            total = 0
-            for c in range(channels):
-                step = np.int32(picture[i + down, j + right, c]) - np.int32(picture[i, j, c])
-                total += step * step
-            steps[i, j] = total
-    return steps
+def _squared_steps(picture, right, down):
+    """Squared distance of each pixel's color to its right and to its lower neighbor's, float32 (H, W); 0 in the last column or row."""
+    height, width = right.shape
+    for i in range(height):
+        for j in range(width):
+            right[i, j] = _squared_step(picture, i, j, i, j + 1) if j + 1 < width else 0
+            down[i, j] = _squared_step(picture, i, j, i + 1, j) if i + 1 < height else 0
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _explain(contrast, steps, residual, share, axis):
-    """Divide, in place, by what the background's own `steps` explain; `share` (256,) of it counts at each residual."""
-    height, width = contrast.shape
-    down, right = 1 - axis, axis
-    for i in range(height - down):
-        for j in range(width - right):
-            worst = max(residual[i, j], residual[i + down, j + right])
-            contrast[i, j] /= np.float32(1) + steps[i, j] / np.float32(EXPLAINED_EDGE) * share[worst]
+def _squared_steps_unexplained(picture, background, residual, share, right, down):
+    """The same, divided by what the background's own steps explain; `share` (256,) of them counts at each residual."""
+    height, width = right.shape
+    for i in range(height):
+        for j in range(width):
+            right[i, j] = _unexplained(picture, background, residual, share, i, j, i, j + 1) if j + 1 < width else 0
+            down[i, j] = _unexplained(picture, background, residual, share, i, j, i + 1, j) if i + 1 < height else 0
+
+
+@njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _unexplained(picture, background, residual, share, i, j, y, x):
+    own = _squared_step(picture, i, j, y, x)
+    if own == 0:
+        return own
+    explained = _squared_step(background, i, j, y, x) / np.float32(EXPLAINED_EDGE)
+    return own / (np.float32(1) + explained * share[max(residual[i, j], residual[y, x])])
+
+
+@njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _squared_step(picture, i, j, y, x):
+    total = np.int32(0)
+    for c in range(3):
+        step = np.int32(picture[y, x, c]) - np.int32(picture[i, j, c])
+        total += step * step
+    return np.float32(total)
 
 
 def random_walk(value: np.ndarray, confidence: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:
-    """The x that minimizes sum confidence (x - value)^2 + sum bond (x_p - x_q)^2; all float32 (H, W), x in 0..1."""
+    """The x that minimizes sum confidence (x - value)^2 + sum bond (x_p - x_q)^2; all float32 (H, W), x in 0..1,
+    confidence above 0."""
     levels = [tuple(np.ascontiguousarray(a, np.float32) for a in (value, confidence, right, down))]
     while len(levels) < len(SWEEPS):
         levels.append(_coarser(*levels[-1]))
@@ -103,23 +117,52 @@ def _coarser(value: np.ndarray, confidence: np.ndarray, right: np.ndarray, down:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _relax(x, value, confidence, right, down, sweeps, omega):
+    """Red-black over-relaxation, in place.  All sweeps pass over the rows together, each a row behind the one before it, so that a
+    row is read from memory once; the colors lie apart, so that neighbors in an array are neighbors in the processor's registers."""
     height, width = x.shape
-    for _ in range(sweeps):
-        for color in range(2):
-            for i in range(height):
-                for j in range((i + color) & 1, width, 2):
-                    pull, mass = confidence[i, j] * value[i, j], confidence[i, j]
-                    if j + 1 < width:
-                        pull += right[i, j] * x[i, j + 1]
-                        mass += right[i, j]
-                    if j > 0:
-                        pull += right[i, j - 1] * x[i, j - 1]
-                        mass += right[i, j - 1]
-                    if i + 1 < height:
-                        pull += down[i, j] * x[i + 1, j]
-                        mass += down[i, j]
-                    if i > 0:
-                        pull += down[i - 1, j] * x[i - 1, j]
-                        mass += down[i - 1, j]
-                    if mass > 0:
-                        x[i, j] += np.float32(omega) * (pull / mass - x[i, j])
+    halves = 2 * sweeps
+    rows = np.zeros((halves + 2, 2, 7, width // 2 + 3), np.float32)
+    pulls = np.empty(width // 2 + 3, np.float32)
+    _parted(x, value, confidence, right, down, 0, rows[0])
+    for step in range(height + halves - 1):
+        if step + 1 < height:
+            _parted(x, value, confidence, right, down, step + 1, rows[(step + 1) % len(rows)])
+        for half in range(max(0, step - height + 1), min(step + 1, halves)):
+            i, color = step - half, half & 1
+            first = (i + color) & 1
+            here, below, above = rows[i % len(rows)], rows[(i + 1) % len(rows)], rows[(i - 1) % len(rows)]
+            _relaxed(here[color], here[1 - color, 0], below[1 - color, 0], above[1 - color, 0], first, (width - first + 1) // 2,
+                     np.float32(omega), pulls)
+        if step + 1 >= halves:
+            i = step + 1 - halves
+            row = rows[i % len(rows)]
+            for j in range(width):
+                x[i, j] = row[(i + j) & 1, 0, j // 2 + 1]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _parted(x, value, confidence, right, down, i, row):
+    """Row i by color: the solution, what pulls at it of its own, its mass, and its bonds to the right, left, lower and upper neighbor."""
+    height, width = x.shape
+    for j in range(width):
+        cell, k = row[(i + j) & 1], j // 2 + 1
+        east = right[i, j] if j + 1 < width else np.float32(0)
+        west = right[i, j - 1] if j > 0 else np.float32(0)
+        south = down[i, j] if i + 1 < height else np.float32(0)
+        north = down[i - 1, j] if i > 0 else np.float32(0)
+        cell[0, k], cell[1, k] = x[i, j], confidence[i, j] * value[i, j]
+        cell[2, k] = confidence[i, j] + east + west + south + north
+        cell[3, k], cell[4, k], cell[5, k], cell[6, k] = east, west, south, north
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _relaxed(own, beside, below, above, first, count, omega, pulls):
+    """One color of a row, in place; `first`: its first column.  Three loops, because the compiler makes vectors of short ones only."""
+    x, pull, mass, east, west, south, north = own[0, 1:], own[1, 1:], own[2, 1:], own[3, 1:], own[4, 1:], own[5, 1:], own[6, 1:]
+    after, before, below, above = beside[first + 1:], beside[first:], below[1:], above[1:]
+    for k in range(count):
+        pulls[k] = pull[k] + east[k] * after[k] + west[k] * before[k]
+    for k in range(count):
+        pulls[k] = pulls[k] + south[k] * below[k] + north[k] * above[k]
+    for k in range(count):
+        x[k] += omega * (pulls[k] / mass[k] - x[k])

@@ -62,7 +62,7 @@ def _without_specks(mask: np.ndarray, border: np.ndarray) -> np.ndarray:
 def _without_pinholes(mask: np.ndarray, background: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Fill small holes, also those that the frame's border closes (`ends`: beyond it), unless the background was clearly seen there."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask & ~ends).astype(np.uint8), connectivity=4)
-    evidence = np.bincount(labels.ravel(), background.ravel(), count) / np.maximum(np.bincount(labels.ravel(), minlength=count), 1)
+    evidence = np.bincount(labels.ravel(), background.ravel(), count) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
     height, width = mask.shape
     x, y = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     inner = (x > 0) & (y > 0) & (x + stats[:, cv2.CC_STAT_WIDTH] < width) & (y + stats[:, cv2.CC_STAT_HEIGHT] < height)

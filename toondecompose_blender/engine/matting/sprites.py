@@ -6,15 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from ..geometry import normalized
+from ..geometry import corners, normalized, project
 from ..layers.plate import Canvas, Look
 from ..parallel import map_ordered
 from .pool import Exposure, Pool, astray, certain, pooled
+from .pool_kernels import lay_over, premultiplied
 from .region import find_region
 from .triangulation import Matte, solve_matte
 
@@ -91,7 +93,7 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
 
     mask, front = sighting.mask(t), sighting.front(t)
     enlarged = to_canvas @ enlargement(mask.shape, (height, width))
-    inside = seen_from(np.ones((height, width), np.float32), to_canvas, cv2.INTER_LINEAR) > 0.999
+    inside = seen_from(_everywhere(height, width), to_canvas, cv2.INTER_LINEAR) > 0.999
     background, seen = _behind(sighting, canvas, t, to_canvas)
     prior = seen_from(mask, enlarged, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
     color = seen_from(frame, to_canvas, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
@@ -101,6 +103,11 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
         outside, within = certain(prior)
         seen, sure = seen & ~astray(color, background, outside & visible), outside | within
     return Exposure(color, background, seen, visible, sure, prior)
+
+
+@lru_cache(1)
+def _everywhere(height: int, width: int) -> np.ndarray:
+    return np.ones((height, width), np.float32)
 
 
 def enlargement(small: tuple[int, int], large: tuple[int, int]) -> np.ndarray:
@@ -118,11 +125,18 @@ def _behind(sighting: Sighting, canvas: Canvas, t: int, to_canvas: np.ndarray) -
     for sprite in sighting.behind:
         if not sprite.exposure[t]:
             continue
-        drawing = sprite.drawings[sprite.exposure[t] - 1].astype(np.float32)
-        drawing[..., :3] *= drawing[..., 3:] / 255
-        laid = cv2.warpPerspective(drawing, normalized(to_canvas @ sprite.canvas.homographies[t]), size, flags=cv2.INTER_LINEAR)
-        alpha = laid[..., 3:] / 255
-        color = np.clip(np.rint(laid[..., :3] + (1 - alpha) * color), 0, 255).astype(np.uint8)
-        seen |= alpha[..., 0] > 0.95
+        drawing = sprite.drawings[sprite.exposure[t] - 1]
+        homography = normalized(to_canvas @ sprite.canvas.homographies[t])
+        if _reaches(drawing, homography, size):
+            lay_over(cv2.warpPerspective(premultiplied(drawing), homography, size, flags=cv2.INTER_LINEAR), color, seen)
     return color, seen
 
+
+def _reaches(drawing: np.ndarray, homography: np.ndarray, size: tuple[int, int]) -> bool:
+    """Whether anything of a drawing (h, w, 4) may lie on a canvas of `size` (width, height), to which the homography leads."""
+    left, top, width, height = cv2.boundingRect(drawing[..., 3])
+    outline = corners(width + 2, height + 2) + (left - 1, top - 1)      # a pixel around fades
+    if (outline @ homography[2, :2] + homography[2, 2] <= 0).any():     # it turns over
+        return True
+    outline = project(homography, outline)
+    return width > 0 and bool((outline.max(0) >= -1).all() and (outline.min(0) <= size).all())

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from ..layers.plate import fill_unseen
+from .matte_kernels import banded, contrasts, painted, regressed, straightened
 from .pool import Pool
 from .region import Region, odd
 
@@ -33,20 +34,14 @@ class Matte:
 def solve_matte(pool: Pool, region: Region, *, scale: float) -> Matte:
     """The drawing with this pool and region; `scale` is the frame's short side over 360 px."""
     prior = _known_background_alpha(pool, region, scale)
-    alpha = 1 - (pool.covariance + RIDGE * (1 - prior)) / (pool.variance + RIDGE)
-    alpha = np.clip(alpha, 0, 1)
+    solid = region.solid.astype(np.uint8)
+    inner, outer = cv2.erode(solid, _square(9 * scale)) > 0, cv2.dilate(solid, _square(9 * scale)) == 0
     # Mattes leave faint dust where all is quiet, made of a background that is not quite where, or as sharp as, its plate says.
-    alpha[pool.quiet & ~region.solid & (alpha < DUST)] = 0
-    alpha[alpha < SNAP_LOW] = 0
-    alpha[alpha > SNAP_HIGH] = 1
-    inner = cv2.erode(region.solid.astype(np.uint8), _square(9 * scale)) > 0
-    outer = cv2.dilate(region.solid.astype(np.uint8), _square(9 * scale)) == 0
     # Where the background never changed behind the inside, its alpha is not determined: take it as opaque.
-    opaque = inner & (pool.variance < VARIED * np.maximum(pool.sights, 1))
-    alpha = np.where(outer, 0, np.where(opaque, 1, alpha)).astype(np.float32)
-    color = _straight_color(pool.color, pool.background, alpha, pool.sights)
-    color[cv2.dilate((alpha > 0).astype(np.uint8), _square(5 * scale)) == 0] = 0
-    rgba = np.dstack([color, np.rint(alpha * 255)]).astype(np.uint8)
+    figures = (np.float32(figure) for figure in (RIDGE, DUST, SNAP_LOW, SNAP_HIGH, VARIED))
+    alpha = regressed(prior, pool.covariance, pool.variance, pool.sights, pool.quiet, region.solid, inner, outer, *figures)
+    near = cv2.dilate((alpha > 0).astype(np.uint8), _square(5 * scale)) > 0
+    rgba = painted(*_straight_color(pool.color, pool.background, alpha, pool.sights), alpha, near)
     confidence = np.where(alpha > 0, np.minimum(pool.sights, 1) * 255, 255).astype(np.uint8)
     return Matte(rgba, confidence)
 
@@ -64,15 +59,10 @@ def _known_background_alpha(pool: Pool, region: Region, scale: float) -> np.ndar
     if not sure.any():
         return np.zeros(region.soft.shape, np.float32)
     inside = fill_unseen(color, sure)
-    span = inside - background
-    length = np.einsum("hwc,hwc->hw", span, span)
-    between = np.clip(np.einsum("hwc,hwc->hw", color - background, span) / np.maximum(length, 1), 0, 1)
     known = pool.known | (cv2.dilate(region.through.astype(np.uint8), _square(5 * scale)) > 0)
-    trust = np.clip((length - DISTINCT[0]) / DISTINCT[1], 0, 1) * known
     solid = region.solid.astype(np.uint8)
     band = (cv2.dilate(solid, _square(5 * scale)) > 0) & (cv2.erode(solid, _square(7 * scale)) == 0)
-    sharpened = np.clip((region.soft - 0.5) * 2.5 + 0.5, 0, 1)
-    alpha = np.where(band, trust * between + (1 - trust) * sharpened, region.solid)
+    alpha = banded(color, background, inside, known, band, region.soft, region.solid, *(np.float32(level) for level in DISTINCT))
     strands, strength = _strands(solid, color, background, scale)
     return np.where(strands & known, np.maximum(alpha, strength), alpha).astype(np.float32)
 
@@ -81,19 +71,14 @@ def _strands(solid: np.ndarray, color: np.ndarray, background: np.ndarray, scale
     """Where a region is too thin to have an inside, and how strongly it stands out there, 0..1: the strongest place nearby is
     taken as opaque, for its color is the strand's own."""
     thin = solid & ~cv2.morphologyEx(solid, cv2.MORPH_OPEN, _square(5 * scale)) & 1
-    contrast = np.linalg.norm(color - background, axis=2)
+    contrast = contrasts(color, background)
     peak = cv2.dilate(contrast * thin, _square(5 * scale))
     near = cv2.dilate(thin, np.ones((3, 3), np.uint8)) > 0
     return near & (peak > STRAND_CONTRAST), np.clip(contrast / np.maximum(peak, 1), 0, 1)
 
 
-def _straight_color(color: np.ndarray, background: np.ndarray, alpha: np.ndarray, sights: np.ndarray) -> np.ndarray:
-    """Foreground color, background removed; where alpha or sight is missing, continued from the nearest known colors."""
-    premultiplied = np.clip(color - (1 - alpha[..., None]) * background, 0, 255 * alpha[..., None])
-    straight = premultiplied / np.maximum(alpha, 1e-3)[..., None]
-    known = np.clip((alpha - 0.1) / 0.4, 0, 1) * np.minimum(sights, 1)
-    if not known.any():
-        return np.rint(straight)
-    continued = fill_unseen(straight, known)
-    share = np.minimum(known * 2, 1)[..., None]
-    return np.clip(np.rint(straight * share + continued * (1 - share)), 0, 255)
+def _straight_color(color: np.ndarray, background: np.ndarray, alpha: np.ndarray, sights: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Foreground color, background removed; the same continued, where alpha or sight is missing, from the nearest known colors; and
+    how well it is known."""
+    straight, known = straightened(color, background, alpha, sights)
+    return straight, fill_unseen(straight, known) if known.any() else straight, known
