@@ -10,6 +10,7 @@ import numpy as np
 
 from ..geometry import normalized, relative
 from ..paged import paged, stacked
+from ..parallel import map_ordered
 from ..report import Report, Silent
 from .edgels import find_edgels
 from .ownership import build_graph
@@ -18,7 +19,7 @@ from .split_agreement import measure_agreement
 from .split_backdrop import behind_all, sky_of
 from .split_merge import attached, merged_to, merged_while_cheap, smoothed, worth_more_than_a_sprite
 from .split_order import ordered
-from .split_search import find_layers, open_space, sprite_tables
+from .split_search import Layers, find_layers, open_space, sprite_tables
 from .supervoxels import build_supervoxels
 
 __all__ = ["Split", "split_sprites"]
@@ -59,14 +60,18 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     report.step()
     graph = build_graph(voxels, edgels)
     tables = sprite_tables(proposals, graph)
+
+    def search(rival: tuple[int, np.ndarray]) -> Layers:
+        space = open_space(proposals, graph, tables, measure_agreement(voxels, rival[1]), background=rival[0], static=static)
+        return find_layers(space, (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
+
     least, layers, still = np.inf, None, static
-    for background, poses in _backgrounds(proposals, camera, static):
-        space = open_space(proposals, graph, tables, measure_agreement(voxels, poses), background=background, static=static)
-        found = find_layers(space, (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
+    backgrounds = _backgrounds(proposals, camera, static)
+    for (background, _), found in zip(backgrounds, map_ordered(search, backgrounds, ahead=1), strict=True):
         energy = found.energy.of(found.labels) * (CAMERA_TRUST if layers is None else 1)   # the camera's background comes first
         if energy < least:
             least, layers, still = energy, found, static or background == STILL
-    del proposals, tables, space    # what was searched in is large
+    del proposals, tables, search, found    # what was searched in is large
     layers = merged_to(layers, sprites, edgels) if sprites else merged_while_cheap(layers, MOST_SPRITES, edgels)
     count = sprites or max(2, len(layers.motions))
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
