@@ -21,7 +21,8 @@ from .supervoxels import Supervoxels
 
 __all__ = ["Votes", "hinted", "numbers_of"]
 
-WORTH = 17.0           # energy of a hinted px (by trial on toon clips)
+WORTH = 17.0            # energy of a hinted px: it speaks for the frames nearby, too (by trial on toon clips)
+INERTIA = 3e-3          # energy of a voxel of background that becomes a sprite beside what hints speak of (measured)
 DISTINCT = 0.85         # share of what marked pieces cost under a sprite's motion that they cost under one of their own
 LIKELY = 0.2            # share of the marked px that a layer must have to be the one that is meant
 FEWEST, SHARE = 5, 0.01     # px of hints, and share of a piece, from which a piece is marked: a scribble is thin
@@ -66,7 +67,9 @@ def hinted(layers: Layers, plain: Layers, hints: Hints, edgels: Edgels, report: 
         report.warn("hints.ignored", f"A hint for sprite {number} was not used: no sprite fills the box.",
                     "Draw the box closely around the sprite, or mark the sprite with a line or a mask.")
     votes = votes.without(refused)
-    return _biased(layers, votes, columns), votes
+    if not votes.sure.any():
+        return layers, votes    # byte for byte what there is without hints
+    return _biased(layers, plain, votes, columns), votes
 
 
 def _votes(voxels: Supervoxels, hints: Hints, splits: list[Layers]) -> tuple[Votes, list[int]]:
@@ -136,13 +139,15 @@ def _with_layer(layers: Layers, motion: np.ndarray, sure: np.ndarray, edgels: Ed
             best = value, depth, labels, wider
     _, depth, labels, wider = best
     plain = replace(wider, unary=np.insert(energy.unary, depth, energy.unary[:, -1], 1))
-    insert = lambda values, value: (*values[:depth], value, *values[depth:])
-    return Layers(labels, insert(layers.motions, motion), insert(layers.costs, cost), plain, layers.trail), depth
+    motions, costs = ((*old[:depth], added, *old[depth:]) for old, added in ((layers.motions, motion), (layers.costs, cost)))
+    return Layers(labels, motions, costs, plain, layers.trail), depth
 
 
-def _biased(layers: Layers, votes: Votes, columns: dict[int, int]) -> Layers:
+def _biased(layers: Layers, plain: Layers, votes: Votes, columns: dict[int, int]) -> Layers:
     """`layers` whose energy knows what hints say of the sprites with these `columns`, and relabeled accordingly."""
     unary = layers.energy.unary.copy()
+    staying = (plain.labels == 0) & (votes.sure.sum(0) < FEWEST)
+    unary[:, 1:] += INERTIA * (layers.energy.graph.voxels.size * staying)[:, None]
     for number, column in columns.items():
         unary += WORTH * votes.sure[number][:, None] * (np.arange(unary.shape[1]) != column)
         unary[:, column] += WORTH * votes.never[number]

@@ -15,6 +15,7 @@ from .supervoxels import Supervoxels
 __all__ = ["Filling", "boxed"]
 
 FILLS = 0.7             # overlap of a box with the one around a sprite from which the box is that sprite's
+MOSTLY = 0.7            # share of a sprite that the box around it holds: what is outside was another's
 WITHIN = 0.9            # share of a piece's px that are in a box, if the piece is
 DUST = 0.5              # percent of a sprite's px that may lie outside of the box around it, at each side
 
@@ -32,9 +33,11 @@ def boxed(voxels: Supervoxels, box: Hint, splits: list[Layers]) -> Filling | Non
     size = np.bincount(labels.ravel(), minlength=voxels.count)
     share = np.bincount(labels[box.region], minlength=voxels.count) / np.maximum(size, 1)
     for layers in splits:
-        fits = [_fit(box.region, (layers.labels == k)[labels]) for k in range(1, len(layers.motions))]
+        members = [(layers.labels == k) & (share > 0.5) for k in range(1, len(layers.motions))]
+        mostly = [size[member].sum() >= MOSTLY * size[layers.labels == k].sum() for k, member in enumerate(members, 1)]
+        fits = [_fit(box.region, member[labels]) * inside for member, inside in zip(members, mostly, strict=True)]
         if max(fits) >= FILLS:
-            return Filling((layers.labels == 1 + int(np.argmax(fits))) & (share > 0.5), False)
+            return Filling(members[int(np.argmax(fits))], False)
     within = (share >= WITHIN) & (size > 0)
     return Filling(within, True) if _fit(box.region, within[labels]) >= FILLS else None
 
