@@ -52,10 +52,10 @@ def hinted(layers: Layers, plain: Layers, hints: Hints, edgels: Edgels, report: 
     """`layers` led by `hints`, and what these say; `plain` are the sprites without them."""
     voxels = layers.energy.graph.voxels
     votes, empty = _votes(voxels, hints, [plain, layers])
-    columns, refused = {0: 0}, []
+    columns, added, refused = {0: 0}, [], []
     for number in votes.told():
         like, motion = _meant(layers, votes, number, edgels)
-        if motion is None and (like == 0 or votes.doubted[number]):
+        if motion is None and votes.doubted[number]:
             refused.append(number)
         elif motion is None and like not in columns.values():
             columns[number] = like
@@ -63,13 +63,14 @@ def hinted(layers: Layers, plain: Layers, hints: Hints, edgels: Edgels, report: 
             motion = layers.motions[like] if motion is None else motion
             layers, column = _with_layer(layers, motion, votes.sure[number], edgels)
             columns = {other: at + (at >= column) for other, at in columns.items()} | {number: column}
+            added.append(number)
     for number in sorted({*refused, *empty}):
         report.warn("hints.ignored", f"A hint for sprite {number} was not used: no sprite fills the box.",
                     "Draw the box closely around the sprite, or mark the sprite with a line or a mask.")
     votes = votes.without(refused)
     if not votes.sure.any():
         return layers, votes    # byte for byte what there is without hints
-    return _biased(layers, plain, votes, columns), votes
+    return _biased(layers, plain, votes, columns, added), votes
 
 
 def _votes(voxels: Supervoxels, hints: Hints, splits: list[Layers]) -> tuple[Votes, list[int]]:
@@ -94,7 +95,7 @@ def _votes(voxels: Supervoxels, hints: Hints, splits: list[Layers]) -> tuple[Vot
 
 
 def _meant(layers: Layers, votes: Votes, number: int, edgels: Edgels) -> tuple[int, np.ndarray | None]:
-    """The layer that the hints for a sprite mean (0: none), and the motion of the marked pieces if they move otherwise."""
+    """The layer that the hints for a sprite mean (0: none yet), and the motion of the marked pieces if they move otherwise."""
     sure = votes.sure[number]
     marked = (sure >= FEWEST) & (sure >= SHARE * votes.size) & (sure > votes.never[number]) & (sure >= votes.sure.sum(0) / 2)
     shares = np.bincount(layers.labels[marked], sure[marked], len(layers.motions))
@@ -143,11 +144,13 @@ def _with_layer(layers: Layers, motion: np.ndarray, sure: np.ndarray, edgels: Ed
     return Layers(labels, motions, costs, plain, layers.trail), depth
 
 
-def _biased(layers: Layers, plain: Layers, votes: Votes, columns: dict[int, int]) -> Layers:
-    """`layers` whose energy knows what hints say of the sprites with these `columns`, and relabeled accordingly."""
+def _biased(layers: Layers, plain: Layers, votes: Votes, columns: dict[int, int], added: list[int]) -> Layers:
+    """`layers` whose energy knows what hints say of the sprites with these `columns`, and relabeled accordingly: background that no
+    hint speaks of is to stay it, and so are sprites beside those whose layers were `added`."""
     unary = layers.energy.unary.copy()
-    staying = (plain.labels == 0) & (votes.sure.sum(0) < FEWEST)
-    unary[:, 1:] += INERTIA * (layers.energy.graph.voxels.size * staying)[:, None]
+    staying = INERTIA * layers.energy.graph.voxels.size * (votes.sure.sum(0) < FEWEST)
+    unary[:, 1:] += (staying * (plain.labels == 0))[:, None]
+    unary[:, [columns[number] for number in added]] += (staying * (plain.labels > 0))[:, None]
     for number, column in columns.items():
         unary += WORTH * votes.sure[number][:, None] * (np.arange(unary.shape[1]) != column)
         unary[:, column] += WORTH * votes.never[number]
