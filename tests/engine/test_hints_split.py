@@ -72,6 +72,14 @@ def test_a_wrong_box_changes_nothing_and_is_told_of(lost):
     assert report.codes == ["hints.ignored"]
 
 
+def test_a_line_across_the_background_changes_nothing(lost):
+    region = np.zeros(lost[1].shape[1:], bool)
+    region[12, 10:60] = True
+    report = Told()
+    assert np.array_equal(split(lost).labels, split(lost, Hint("scribble", 2, POINTED, region), report=report).labels)
+    assert report.codes == ["hints.ignored"]
+
+
 def test_a_wrong_box_leaves_alone_what_another_hint_brings_out(lost):
     _, truth, _ = lost
     one, both = (split(lost, drawn_on(truth, 2, "mask"), *more).labels for more in ((), (drawn_on(truth, 1, "wrong"),)))

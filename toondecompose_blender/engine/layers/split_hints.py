@@ -55,7 +55,7 @@ def hinted(layers: Layers, plain: Layers, hints: Hints, edgels: Edgels, report: 
     columns, added, refused = {0: 0}, [], []
     for number in votes.told():
         like, motion = _meant(layers, votes, number, edgels)
-        if motion is None and votes.doubted[number]:
+        if motion is None and (like == 0 or votes.doubted[number]):
             refused.append(number)
         elif motion is None and like not in columns.values():
             columns[number] = like
@@ -65,8 +65,8 @@ def hinted(layers: Layers, plain: Layers, hints: Hints, edgels: Edgels, report: 
             columns = {other: at + (at >= column) for other, at in columns.items()} | {number: column}
             added.append(number)
     for number in sorted({*refused, *empty}):
-        report.warn("hints.ignored", f"A hint for sprite {number} was not used: no sprite fills the box.",
-                    "Draw the box closely around the sprite, or mark the sprite with a line or a mask.")
+        report.warn("hints.ignored", f"A hint for sprite {number} was not used: nothing was found that it fits.",
+                    "Draw a box closely around the sprite, or a line along all of it, or a mask.")
     votes = votes.without(refused)
     if not votes.sure.any():
         return layers, votes    # byte for byte what there is without hints
@@ -98,18 +98,20 @@ def _meant(layers: Layers, votes: Votes, number: int, edgels: Edgels) -> tuple[i
     """The layer that the hints for a sprite mean (0: none yet), and the motion of the marked pieces if they move otherwise."""
     sure = votes.sure[number]
     marked = (sure >= FEWEST) & (sure >= SHARE * votes.size) & (sure > votes.never[number]) & (sure >= votes.sure.sum(0) / 2)
-    shares = np.bincount(layers.labels[marked], sure[marked], len(layers.motions))
+    shares = np.bincount(layers.labels, sure * marked if marked.any() else sure, len(layers.motions))
     like = 1 + int(shares[1:].argmax())
     like = like if shares[like] > LIKELY * shares.sum() else 0
     part = marked & (layers.labels == like)
+    if not part.any():
+        return like, None
     own = part[edgels.pieces].any(1) & np.isin(layers.labels[edgels.pieces], (0, like)).all(1)     # others' edges are theirs
     motion = fit_motion(edgels, edgels.weight * own)
+    believed = like == 0 and not votes.doubted[number]
     if not np.isfinite(motion).any():
-        return like, None
+        return like, layers.motions[0] if believed else None
     cost = motion_cost(edgels, layers.energy.graph.voxels, motion)
     mine, theirs = (_costs(layers, part, cost, edgels) for cost in (cost, layers.costs[like]))
     better = sure[part & (mine < DISTINCT * theirs)].sum() > sure[part].sum() / 2
-    believed = like == 0 and not votes.doubted[number]
     return like, motion if better or believed else None
 
 
