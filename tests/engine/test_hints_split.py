@@ -95,6 +95,16 @@ def test_a_scribble_that_slips_over_another_sprite_does_not_take_it(lost):
     assert overlap(labels, truth, 1) > 0.9 and overlap(labels, truth, 2) > 0.9
 
 
+def test_what_never_moves_is_brought_out_by_a_mask_though_nobody_said_how_many_and_not_by_a_box(lost):
+    frames, truth = (np.repeat(of[POINTED:POINTED + 1], len(of), 0) for of in lost[:2])
+    flow, reports = flow_of(frames), (Told(), Told())
+    for kind, report in zip(("mask", "box"), reports):
+        hints = Hints(np.full(truth.shape, UNKNOWN, np.uint8), (drawn_on(truth, 1, kind),))
+        labels = split_sprites(frames, flow, sprites=None, camera=STANDING, static=True, hints=hints, report=report).labels
+        assert (overlap(labels, truth, 1) > 0.9) == (kind == "mask")
+    assert [report.codes for report in reports] == [[], ["hints.ignored"]]
+
+
 def test_the_artists_number_is_the_sprites(lost):
     _, truth, _ = lost
     labels = split(lost, Hint("mask", 1, POINTED, truth[POINTED] == 2)).labels

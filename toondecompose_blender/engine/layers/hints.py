@@ -22,7 +22,7 @@ from ..flow import Flow
 from ..paged import new, paged, stacked
 from ..pictures import read_picture
 
-__all__ = ["FARTHEST", "UNKNOWN", "Hint", "Hints", "read_hints", "spread"]
+__all__ = ["RING", "UNKNOWN", "Hint", "Hints", "read_hints", "spread"]
 
 UNKNOWN = 255
 FARTHEST = 8               # frames that a seed travels to both sides; beyond, flow has drifted

@@ -99,7 +99,7 @@ def _meant(layers: Layers, votes: Votes, number: int, edgels: Edgels) -> tuple[i
     sure = votes.sure[number]
     marked = (sure >= FEWEST) & (sure >= SHARE * votes.size) & (sure > votes.never[number]) & (sure >= votes.sure.sum(0) / 2)
     shares = np.bincount(layers.labels, sure * marked if marked.any() else sure, len(layers.motions))
-    like = 1 + int(shares[1:].argmax())
+    like = int(np.append(0, shares[1:]).argmax())
     like = like if shares[like] > LIKELY * shares.sum() else 0
     part = marked & (layers.labels == like)
     if not part.any():

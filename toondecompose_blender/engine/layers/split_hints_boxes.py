@@ -36,7 +36,7 @@ def boxed(voxels: Supervoxels, box: Hint, splits: list[Layers]) -> Filling | Non
         members = [(layers.labels == k) & (share > 0.5) for k in range(1, len(layers.motions))]
         mostly = [size[member].sum() >= MOSTLY * size[layers.labels == k].sum() for k, member in enumerate(members, 1)]
         fits = [_fit(box.region, member[labels]) * inside for member, inside in zip(members, mostly, strict=True)]
-        if max(fits) >= FILLS:
+        if max(fits, default=0) >= FILLS:
             return Filling(members[int(np.argmax(fits))], False)
     within = (share >= WITHIN) & (size > 0)
     return Filling(within, True) if _fit(box.region, within[labels]) >= FILLS else None
