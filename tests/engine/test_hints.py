@@ -3,6 +3,7 @@
 The clips are drawn here; the masks are made by the real stages."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,9 +26,9 @@ def still():
     return frames, alphas[0], compute_flow(frames, report=Silent())
 
 
-def found(frames, flow, seeds):
+def found(frames, flow, hints):
     camera = Motion(np.tile(np.eye(3), (len(frames), 1, 1)), True, "identity", 0.0, len(frames) // 2)
-    return find_layers(frames, flow, camera, sprites=2, seeds=seeds, report=Silent()).alphas.max(0, initial=0) / 255
+    return find_layers(frames, flow, camera, sprites=2, hints=hints, report=Silent()).alphas.max(0, initial=0) / 255
 
 
 def hint(still, folder, kind):
@@ -45,8 +46,9 @@ def hint(still, folder, kind):
 def test_a_hint_on_one_frame_brings_out_a_sprite_that_never_moves(still, tmp_path, kind, least):
     frames, alpha, flow = still
     (tmp_path / "hints.json").write_text(json.dumps({"hints": [{"frame": 4, "sprite": 1, **hint(still, tmp_path, kind)}]}))
-    seeds = spread(read_hints(tmp_path / "hints.json", frames, clip_size=(288, 176), sprites=2), flow)
-    without, with_hint = overlap(found(frames, flow, None), alpha), overlap(found(frames, flow, seeds), alpha)
+    hints = read_hints(tmp_path / "hints.json", frames, clip_size=(288, 176), sprites=2)
+    hints = replace(hints, seeds=spread(hints.seeds, flow))
+    without, with_hint = overlap(found(frames, flow, None), alpha), overlap(found(frames, flow, hints), alpha)
     assert without < 0.1 and with_hint > least
 
 

@@ -20,7 +20,7 @@ from .drawings import ExposureSheet, canvas_of, exposure_sheet
 from .first_look import show_first_look
 from .flow import Flow, compute_flow
 from .geometry import corners, project
-from .layers.hints import read_hints, spread
+from .layers.hints import Hints, read_hints, spread
 from .layers.find import find_layers, plate_weight
 from .layers.plate import Canvas, canvas_of_plane
 from .layers.planes_backdrop import Backdrop, build_backdrop, plane_weights
@@ -92,7 +92,7 @@ class _Job:
         self.veils = find_veils(small)  # a flash is a layer of its own: everything below sees the frames without it
         self.small = lift(small, self.veils)
         self.full = LiftedFrames(self.frames.load("full"), self.veils)
-        self.seeds = self._seeds()  # now: wrong hints are to be told before minutes of work, not after
+        self.hints = self._hints()  # now: wrong hints are to be told before minutes of work, not after
         flow = self.store.run("flow", fingerprint(self.frames.key, self.settings.flow, self.device), self._flow)
         self.flow = Flow(flow.load("forward"), flow.load("backward"))
         motion = self.store.run("motion", fingerprint(flow.key, self.settings.seed), self._motion)
@@ -140,8 +140,8 @@ class _Job:
 
     def _layers(self, stage: Stage) -> None:
         part = self._whole("Layers")
-        seeds = None if self.seeds is None else spread(self.seeds, self.flow)
-        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, seeds=seeds, report=part,
+        hints = self.hints and replace(self.hints, seeds=spread(self.hints.seeds, self.flow))
+        layers = find_layers(self.small, self.flow, self.camera, sprites=self.settings.sprites, hints=hints, report=part,
                              accelerator=self.accelerator)
         part.close()
         save_motion(stage, layers.camera)
@@ -149,7 +149,7 @@ class _Job:
         save_backdrop(stage, layers.backdrop)
         stage.save(alphas=layers.alphas, shade=layers.shade)
 
-    def _seeds(self) -> np.ndarray | None:
+    def _hints(self) -> Hints | None:
         if self.settings.hints is None:
             return None
         return read_hints(self.settings.hints, self.small, clip_size=(self.reader.width, self.reader.height), sprites=self.settings.sprites)

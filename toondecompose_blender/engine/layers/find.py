@@ -19,7 +19,7 @@ from ..parallel import map_ordered
 from ..report import Report
 from .closing import closed
 from .evidence import background_weight, background_weights, motion_masks, residual_masks
-from .hints import UNKNOWN
+from .hints import UNKNOWN, Hints
 from .hints_labels import corrected
 from .planes import cleared, find_planes
 from .planes_backdrop import Backdrop, FarPlane, build_backdrop
@@ -53,21 +53,22 @@ class Layers:
     shade: np.ndarray
 
 
-def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int | None, seeds: np.ndarray | None = None,
+def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int | None, hints: Hints | None = None,
                 report: Report, accelerator: Accelerator | None = None) -> Layers:
     """Split RGB frames uint8 (T, h, w, 3) into `sprites` (the background included; None = find out).
 
-    `seeds` uint8 (T, h, w) are an artist's hints, if there are any: a sprite's number, or `UNKNOWN`.
+    `hints` are an artist's, if there are any, their seeds spread.
     """
     if sprites == 1 or len(frames) < 2:
         nothing = np.zeros(frames.shape[1:3], np.float32)
         backdrop = _backdrop(frames, camera, stacked((nothing for _ in frames), len(frames)), (), accelerator)
         return Layers(np.zeros((0, *frames.shape[:3]), np.uint8), camera, (), backdrop, np.zeros(frames.shape[1:], np.float32))
-    labels = None
+    labels, seeds = None, None if hints is None else hints.seeds
     if sprites != 2 or camera.static:
-        split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, report=report)
+        split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, hints=hints,
+                              report=report)
         camera = standing(camera) if split.still else camera
-        labels = split.labels if seeds is None else corrected(split.labels, split.pieces, seeds)
+        labels = split.labels if hints is None else corrected(split.labels, hints)
         prior = stacked((frame > 0 for frame in paged(labels)), len(labels), np.float32)
     else:
         prior = motion_masks(frames, camera.homographies, accelerator=accelerator)

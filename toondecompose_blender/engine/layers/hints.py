@@ -11,6 +11,7 @@ with frames counted from 1, sprite 0 for the background, px of the clip, and mas
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from ..flow import Flow
 from ..paged import new, paged, stacked
 from ..pictures import read_picture
 
-__all__ = ["UNKNOWN", "read_hints", "spread"]
+__all__ = ["RING", "UNKNOWN", "Hint", "Hints", "read_hints", "spread"]
 
 UNKNOWN = 255
 FARTHEST = 8               # frames that a seed travels to both sides; beyond, flow has drifted
@@ -29,29 +30,47 @@ RING = 7, 15               # px across: what is closer to a region than the firs
 CUT_ROUNDS = 3             # of the graph cut that finds the sprite in a box
 
 
-def read_hints(path: Path, frames: np.ndarray, *, clip_size: tuple[int, int], sprites: int | None) -> np.ndarray:
-    """Seeds uint8 (T, h, w) for frames uint8 (T, h, w, 3) at analysis size: a sprite's number, or `UNKNOWN`.
+@dataclass(frozen=True)
+class Hint:
+    """One "box", "scribble" or "mask" (its `kind`) for a `sprite`, on a `frame` counted from 0: its `region`, bool (h, w)."""
+    kind: str
+    sprite: int
+    frame: int
+    region: np.ndarray
+
+
+@dataclass(frozen=True)
+class Hints:
+    """`seeds` uint8 (T, h, w), a sprite's number, or `UNKNOWN`; `marks`, what was drawn, one by one.  Boxes and scribbles are seeds
+    only where there is one sprite: among several, what is in a box, or under a line, may be another."""
+    seeds: np.ndarray
+    marks: tuple[Hint, ...]
+
+
+def read_hints(path: Path, frames: np.ndarray, *, clip_size: tuple[int, int], sprites: int | None) -> Hints:
+    """The hints in a file, for frames uint8 (T, h, w, 3) at analysis size.
 
     `clip_size` (width, height) is what the file's pixels refer to.  Raises `SettingsError` settings.hints.
     """
     seeds = new(frames.shape[:3], np.uint8)
     seeds[...] = UNKNOWN
+    marks = []
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))["hints"]
         for entry in entries:
-            _enter(seeds, frames, entry, path.parent, clip_size, sprites)
+            marks.append(_enter(seeds, frames, entry, path.parent, clip_size, sprites))
     except SettingsError:
         raise
     except (OSError, ValueError, KeyError, TypeError, IndexError, ToonError, cv2.error) as cause:
         raise _wrong(f"{path.name} cannot be used: {cause}.") from cause
-    return seeds
+    return Hints(seeds, tuple(marks))
 
 
 def _wrong(message: str) -> SettingsError:
     return SettingsError("settings.hints", message, "Draw the hints again, or decompose without them.")
 
 
-def _enter(seeds: np.ndarray, frames: np.ndarray, entry: dict, folder: Path, clip_size: tuple[int, int], sprites: int | None) -> None:
+def _enter(seeds: np.ndarray, frames: np.ndarray, entry: dict, folder: Path, clip_size: tuple[int, int], sprites: int | None) -> Hint:
     t, number = int(entry["frame"]) - 1, int(entry["sprite"])
     if not 0 <= t < len(seeds):
         raise _wrong(f"A hint is on frame {t + 1}; the clip has {len(seeds)}.")
@@ -59,27 +78,36 @@ def _enter(seeds: np.ndarray, frames: np.ndarray, entry: dict, folder: Path, cli
         raise _wrong(f"A hint is for sprite {number}; {sprites} sprites were asked for, the background included.")
     height, width = seeds.shape[1:]
     x, y = width / clip_size[0], height / clip_size[1]
+    region = np.zeros((height, width), np.uint8)
     if "mask" in entry:
         mask = read_picture(inside(folder, entry["mask"]))[..., :3].max(2)
-        _fill(seeds[t], cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) > 127, number, alone=sprites == 2)
-    elif "scribble" in entry:
-        points = np.array(entry["scribble"], np.float64).reshape(-1, 2) * (x, y)
-        line = np.zeros((height, width), np.uint8)
-        cv2.polylines(line, [np.rint(points).astype(np.int32)], False, 1, max(1, round(float(entry.get("width", 4)) * x)))
-        seeds[t][line > 0] = number
-    else:
-        left, top, right, bottom = (np.array(entry["box"], np.float64) * (x, y, x, y)).round().astype(int)
-        _cut_out(seeds[t], frames[t], (left, top, right - left, bottom - top), number, alone=sprites == 2)
-
-
-def _cut_out(seeds: np.ndarray, frame: np.ndarray, box: tuple[int, int, int, int], number: int, *, alone: bool) -> None:
-    """The sprite in a box by OpenCV's graph cut; what is close to its outline stays unknown."""
-    if box[2] < 4 or box[3] < 4:
+        region = cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA) > 127
+        _fill(seeds[t], region, number, alone=sprites == 2)
+        return Hint("mask", number, t, region)
+    if "scribble" in entry:
+        points = np.rint(np.array(entry["scribble"], np.float64).reshape(-1, 2) * (x, y)).astype(np.int32)
+        if sprites == 2:
+            pen = cv2.polylines(np.zeros_like(region), [points], False, 1, max(1, round(float(entry.get("width", 4)) * x)))
+            seeds[t][pen > 0] = number
+        cv2.polylines(region, [points], False, 1, 1)    # its middle: the width is the pen's, not the sprite's
+        return Hint("scribble", number, t, region > 0)
+    left, top, right, bottom = (np.array(entry["box"], np.float64) * (x, y, x, y)).round().astype(int)
+    if right - left < 4 or bottom - top < 4:
         raise _wrong("A box is smaller than four pixels.")
+    region[max(0, top):max(0, bottom), max(0, left):max(0, right)] = 1
+    if sprites == 2:
+        return Hint("mask", number, t, _cut_out(seeds[t], frames[t], (left, top, right - left, bottom - top), number))
+    return Hint("box", number, t, region > 0)
+
+
+def _cut_out(seeds: np.ndarray, frame: np.ndarray, box: tuple[int, int, int, int], number: int) -> np.ndarray:
+    """The only sprite in a box by OpenCV's graph cut, bool (h, w); what is close to its outline stays unknown."""
     kinds = np.full(frame.shape[:2], cv2.GC_BGD, np.uint8)
     cv2.grabCut(np.ascontiguousarray(frame[..., ::-1]), kinds, box, np.zeros((1, 65)), np.zeros((1, 65)), CUT_ROUNDS, cv2.GC_INIT_WITH_RECT)
     found = np.isin(kinds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    _fill(seeds, cv2.erode(found, np.ones((3, 3), np.uint8)) > 0, number, alone=alone)
+    found = cv2.erode(found, np.ones((3, 3), np.uint8)) > 0
+    _fill(seeds, found, number, alone=True)
+    return found
 
 
 def _fill(seeds: np.ndarray, inside: np.ndarray, number: int, *, alone: bool) -> None:

@@ -4,7 +4,7 @@ It must not know plates, mattes or drawings: its labels are where those begin.""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from ..geometry import normalized, relative
 from ..paged import paged, stacked
 from ..parallel import map_ordered
 from ..report import Report, Silent
-from .edgels import find_edgels
+from .edgels import Edgels, find_edgels
+from .hints import Hints
 from .ownership import build_graph
 from .proposals import Proposals, propose_motions
 from .split_agreement import measure_agreement
 from .split_backdrop import behind_all, sky_of
+from .split_hints import hinted, numbers_of
 from .split_merge import attached, merged_to, merged_while_cheap, smoothed, worth_more_than_a_sprite
 from .split_order import ordered
 from .split_search import Layers, find_layers, open_space, sprite_tables
@@ -35,21 +37,29 @@ RIVALS = 2              # other proposals tried as the background of a moving ca
 class Split:
     """`labels` uint8 (T, h, w), 0 the background, then back to front; `count` labels; `motions` float64 (count, T-1, 3, 3) frame
     t -> t+1 in px, NaN where unknown; `energies`: what is unexplained with 1, 2, ... layers; `still`: the background stands still,
-    whatever the camera was said to do; `pieces` int32 (T, h, w): the supervoxels, of which each has one label."""
+    whatever the camera was said to do."""
     labels: np.ndarray
     count: int
     motions: np.ndarray
     energies: tuple[float, ...]
     still: bool
-    pieces: np.ndarray
 
 
-def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.ndarray, static: bool,
+@dataclass(frozen=True)
+class _Finished:
+    """`layers` in order, as many as there are sprites (`count`), and whether a sky was `parted` from the background."""
+    layers: Layers
+    count: int
+    parted: bool
+
+
+def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.ndarray, static: bool, hints: Hints | None = None,
                   report: Report | None = None) -> Split:
     """Labels and motions of the sprites in `frames` RGB uint8 (T, h, w, 3), short side about 270 to 360 px.
 
     `flow`: forward (T-1, h, w, 2) px and consistent(t); `sprites`: how many with the background, 2..8, None: as many as a
     merge would miss; `camera` float64 (T, 3, 3): background plane -> frame; `static`: whether the background stands still.
+    An artist's `hints` lead the split: then the labels of the sprites they are for are those of the artist.
     """
     report = report or Silent()
     steps = np.stack([relative(camera[t], camera[t + 1]) for t in range(len(frames) - 1)])
@@ -72,15 +82,29 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
         if energy < least:
             least, layers, still = energy, found, static or background == STILL
     del proposals, tables, search, found    # what was searched in is large
+    done = _finished(layers, sprites, edgels, still)
+    numbers = np.arange(done.count)
+    if hints is not None and hints.marks:
+        plain = done.layers
+        layers, votes = hinted(layers, plain, hints, edgels, report)
+        done = _finished(layers, sprites, edgels, still, free=plain.labels > 0)
+        numbers = numbers_of(done.layers.labels, votes, done.count)
+    report.step()
+    labels = stacked(map(numbers[done.layers.labels].astype(np.uint8).__getitem__, paged(voxels.labels)), len(frames))
+    return Split(labels, done.count, np.stack(done.layers.motions), done.layers.trail, still or done.parted)
+
+
+def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, free: np.ndarray | bool = True) -> _Finished:
+    """`layers` merged to `sprites`, in order, and what holds still with a sprite joined it, of the pieces that are `free` to."""
     layers = merged_to(layers, sprites, edgels) if sprites else merged_while_cheap(layers, MOST_SPRITES, edgels)
     count = sprites or max(2, len(layers.motions))
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
-    parted = sky.any() and worth_more_than_a_sprite(layers, voxels.size[sky].sum(), edgels)
+    parted = bool(sky.any()) and worth_more_than_a_sprite(layers, layers.energy.graph.voxels.size[sky].sum(), edgels)
     layers = smoothed(ordered(merged_to(layers, count - parted, edgels)))
-    layers = ordered(attached(layers, edgels)) if still else behind_all(layers, sky) if parted else layers
-    report.step()
-    labels = stacked(map(layers.labels.astype(np.uint8).__getitem__, paged(voxels.labels)), len(frames))
-    return Split(labels, count, np.stack(layers.motions), layers.trail, still or parted, voxels.labels)
+    if still:
+        joined = attached(layers, edgels)
+        layers = ordered(replace(joined, labels=np.where(free, joined.labels, layers.labels)))
+    return _Finished(behind_all(layers, sky) if parted and not still else layers, count, parted)
 
 
 def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list[tuple[int, np.ndarray]]:
