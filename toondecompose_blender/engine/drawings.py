@@ -28,8 +28,10 @@ Item = TypeVar("Item")
 _CANDIDATES = 6  # drawings that a new hold is aligned with: the nearest by thumbnail
 _AREA_RANGE = 0.4  # log of the area: a sprite that repeats a drawing is about as large, as far as mattes can tell
 _GROWN = 0.1  # log of the scale at which blurs stop being comparable
+_GROWING = 0.002  # ... and by which it changes from frame to frame, more than a still one is measured to
 _MARGIN = 8 / 360  # of the frame's height: transparent border of a canvas, where a matte may still grow
 _FREEDOM = 1 / 8  # of a drawing's size: how far the middle of the canvas may lie from its own
+_FINER = 2.0  # px by which a drawing's outline may correct its motion
 _SMOOTH = 3.0  # frames, sigma: longer than a drawing on twos or threes, shorter than a step
 _THUMBNAIL = 40.0  # levels, mean over mask and gray: farther is certainly another drawing
 
@@ -144,7 +146,7 @@ def _follow(views: list[View], links: list[Likeness], start: int, times: range) 
     for t in times:
         step = links[last].homography if t > last else np.linalg.inv(links[t].homography)
         likeness = compare(views[key], views[t], [step @ pose @ np.linalg.inv(key_pose)], HOLD)
-        if likeness is None and key != last and _gone(views[key], views[last], pose @ np.linalg.inv(key_pose)):
+        if likeness is None and key != last and _gone(views[key], views[last], pose @ np.linalg.inv(key_pose), step):
             key, key_pose = last, pose
             likeness = compare(views[key], views[t], [step], HOLD)
         if likeness is None:
@@ -154,12 +156,14 @@ def _follow(views: list[View], links: list[Likeness], start: int, times: range) 
     return poses
 
 
-def _gone(view: View, last: View, pose: np.ndarray) -> bool:
-    """Whether the `last` view, to which `pose` leads, shows this one at another size, or less than two thirds of its points."""
+def _gone(view: View, last: View, pose: np.ndarray, step: np.ndarray) -> bool:
+    """Whether the `last` view, to which `pose` leads, shows this one at another size that goes on to change by the next `step`, or less
+    than two thirds of its points."""
     x, y = np.rint(project(pose, view.points + view.origin)).astype(int).T
     inside = (x > 0) & (y > 0) & (x < last.open.shape[1] - 1) & (y < last.open.shape[0] - 1)
     shown = inside & (last.open[y * inside, x * inside] > 0)
-    return stretch(pose, view.center) > _GROWN or shown.mean() < 2 / 3
+    growing = stretch(pose, view.center) > _GROWN and stretch(step, last.center) > _GROWING
+    return growing or shown.mean() < 2 / 3
 
 
 def _cycles(holds: list[_Group], ground: float, report: Report) -> list[_Group]:
@@ -201,7 +205,15 @@ def _settled(drawing: _Group, views: list[View]) -> _Group:
     moved = rigid_motion([view.picture for view in seen], [view.whole(view.core & view.solid) for view in seen], poses, reference)
     if moved is None:
         moved = rigid_motion([view.silhouette for view in seen], [view.whole(view.rim) for view in seen], poses, reference)
+        # An outline says less than drawing inside it: it only makes finer what is known.
+        moved = None if moved is None or _apart(moved, poses, drawing.reference) > _FINER else moved
     return drawing if moved is None else replace(drawing, poses=dict(zip(times, moved, strict=True)))
+
+
+def _apart(moved: np.ndarray, poses: np.ndarray, reference: View) -> float:
+    """How far apart, in px, two motions (N, 3, 3) carry the corners of a drawing's reference view at most."""
+    outline = corners(*reference.mask.shape[::-1]) + reference.origin
+    return max(float(np.abs(project(a, outline) - project(b, outline)).max()) for a, b in zip(moved, poses, strict=True))
 
 
 def _sheet(drawings: list[_Group], count: int) -> ExposureSheet:

@@ -59,7 +59,7 @@ class Likeness:
 
 HOLD = Limits(inliers=0.6, overlap=0.6, changed=20, stray=0.01)
 REPEAT = Limits(inliers=0.65, overlap=0.6, changed=16, stray=0.006)
-FREER = Limits(inliers=0.8, overlap=0.8, changed=16, stray=0.006)  # a motion that fits more, fits what is not the same, too
+FREER = Limits(inliers=0.8, overlap=0.8, changed=16, stray=0.006)  # what a motion that fits more, or a second try, must have
 
 
 def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Likeness | None:
@@ -75,7 +75,7 @@ def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Like
         ways.insert(0, _Way(a, b, laid=False, points=a.inner))
     found: Alignment | None = None
     for guess, way in ((guess, way) for guess in guesses for way in ways):
-        alignment = _moved(way, translation(*-b.origin) @ guess @ translation(*a.origin))
+        alignment = _aligned(way, translation(*-b.origin) @ guess @ translation(*a.origin), _model(way.points))
         if alignment is not None and (found is None or alignment.inliers > found.inliers):
             found = alignment
             if found.inliers > 0.9:
@@ -83,7 +83,9 @@ def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Like
     if found is None:
         return None
     likeness = _judged(a, b, found, limits)
-    return _freer(a, b, ways[0], found) if likeness is None and drawn else likeness
+    if likeness is None and drawn:
+        likeness = _freer(a, b, ways[0], found)
+    return _stiffer(a, b, ways[-1], guesses[0]) if likeness is None else likeness
 
 
 def _judged(a: View, b: View, found: Alignment, limits: Limits) -> Likeness | None:
@@ -92,6 +94,12 @@ def _judged(a: View, b: View, found: Alignment, limits: Limits) -> Likeness | No
         return None
     likeness = _inspected(a, b, translation(*b.origin) @ found.homography @ translation(*-a.origin), found.inliers)
     return likeness if likeness.within(limits) else None
+
+
+def _stiffer(a: View, b: View, way: _Way, guess: np.ndarray) -> Likeness | None:
+    """The likeness of a thing whose outline fits any scale, upright edges of a skyline: only moved on from the guess."""
+    found = _aligned(way, translation(*-b.origin) @ guess @ translation(*a.origin), "translation")
+    return None if found is None else _judged(a, b, found, FREER)
 
 
 def _freer(a: View, b: View, way: _Way, stiff: Alignment) -> Likeness | None:
@@ -125,13 +133,9 @@ class _Way:
         return [(gradients(self._pictures[0], blur=blur), gradients(self._pictures[1], blur=blur)) for blur in _BLURS]
 
 
-def _moved(way: _Way, start: np.ndarray) -> Alignment | None:
-    """Moved on from `start` as it is, unless turned and scaled it explains more: a skyline's upright edges fix no scale."""
-    stiff = _aligned(way, start, "translation")
-    if len(way.points) < _FREE or (stiff is not None and stiff.inliers > 1 - _GAIN):
-        return stiff
-    free = _aligned(way, start if stiff is None else stiff.homography, "similarity")
-    return stiff if free is None or (stiff is not None and free.inliers < stiff.inliers + _GAIN) else free
+def _model(points: np.ndarray) -> Model:
+    """As free a motion as that many points determine."""
+    return "similarity" if len(points) >= _FREE else "translation"
 
 
 def _aligned(way: _Way, start: np.ndarray, model: Model) -> Alignment | None:
