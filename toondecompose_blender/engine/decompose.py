@@ -182,7 +182,8 @@ class _Job:
         self.report.stage("Drawings", 1 + sum(len(sheet.references) for sheet in self.sheets))
         records, backdrop = self._background(stage)
         height, width = self.full.shape[1:3]
-        look = under(partial(backdrop.view, width=width, height=height, like=self.full.__getitem__), cv2.resize(self.shade, (width, height)))
+        shown = partial(backdrop.view, width=width, height=height, like=self.full.__getitem__)
+        look = under(shown, cv2.resize(self.shade, (width, height)))
         behind: tuple[Behind, ...] = ()
         keeper = Keeper()
         for k, sheet in enumerate(self.sheets):

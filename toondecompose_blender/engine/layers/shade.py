@@ -52,6 +52,9 @@ def _median(values: np.ndarray) -> np.ndarray:
 
 def under(look: Look, shade: np.ndarray) -> Look:
     """The background as `look` shows it, under the shade."""
+    if not shade.any():
+        return look
+
     def darkened(t: int) -> tuple[np.ndarray, np.ndarray]:
         shown, seen = look(t)
         return _shaded(shown, shade), seen

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["add_colors", "add_evidence", "add_scatter", "lay_over", "premultiplied", "ranked", "surroundings_count"]
+__all__ = ["add_colors", "add_evidence", "add_scatter", "lay_over", "painted_alike", "premultiplied", "ranked", "surroundings_count"]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -120,3 +120,22 @@ def lay_over(laid, color, seen):
                     level = np.rint(laid[i, j, c] + (np.float32(1) - alpha) * np.float32(color[i, j, c]))
                     color[i, j, c] = np.uint8(min(max(level, np.float32(0)), np.float32(255)))
                 seen[i, j] |= alpha > np.float32(0.95)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def painted_alike(mask, quiet, known, hidden, color, background, same, colored):
+    """uint8 (H, W), 1 in the `mask` where a color, within `same` gray levels, is that of the background, of `colored` paint, and where
+    the background is quiet or was never known."""
+    height, width = mask.shape
+    result = np.zeros((height, width), np.uint8)
+    for i in range(height):
+        for j in range(width):
+            if not mask[i, j] or hidden[i, j] or (known[i, j] and not quiet[i, j]):
+                continue
+            apart, low, high = np.float32(0), np.float32(255), np.float32(0)
+            for c in range(3):
+                level = background[i, j, c]
+                apart, low, high = max(apart, abs(color[i, j, c] - level)), min(low, level), max(high, level)
+            if apart <= same and high - low >= colored:
+                result[i, j] = 1
+    return result

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from .pool import Pool
+from .pool_kernels import painted_alike
 
 __all__ = ["Region", "find_region", "odd"]
 
@@ -77,11 +78,19 @@ def _seen_through(mask: np.ndarray, pool: Pool) -> np.ndarray:
     Where the background never changes, or was never seen, no picture tells such a part from one painted alike.  Of a color, the
     first is likelier; white, gray and black are everybody's paints, and left to the sprite.
     """
-    apart = np.abs(pool.color - pool.background).max(2)
-    colored = np.ptp(pool.background, axis=2) >= COLORED
-    part = mask & (pool.quiet | ~pool.known) & (apart <= SAME) & colored & ~pool.hidden
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=4)
+    part = painted_alike(mask, pool.quiet, pool.known, pool.hidden, pool.color, pool.background, SAME, COLORED)
+    x, y, width, height = cv2.boundingRect(part)
+    window = np.s_[max(0, y - 2):y + height + 2, max(0, x - 2):x + width + 2]
+    through = np.zeros(mask.shape, bool)
+    if width:
+        through[window] = _drawn_around(part[window], mask[window], np.abs(pool.color[window] - pool.background[window]).max(2))
+    return through
+
+
+def _drawn_around(part: np.ndarray, mask: np.ndarray, apart: np.ndarray) -> np.ndarray:
+    """The parts with a visible outline: what of the sprite lies around them is `apart` from what is behind it, float32 gray levels."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=4)
     near, around = (cv2.dilate(labels.astype(np.float32), np.ones((size, size))).astype(np.int32) for size in (3, 5))
     rim = np.where(mask & (near == 0), around, 0)
     outlined = np.bincount(rim[apart >= DRAWN], minlength=count) >= OUTLINED * np.maximum(np.bincount(rim.ravel(), minlength=count), 1)
-    return part & (outlined & (stats[:, cv2.CC_STAT_AREA] >= SMALLEST_GAP))[labels]
+    return (part > 0) & (outlined & (stats[:, cv2.CC_STAT_AREA] >= SMALLEST_GAP))[labels]
