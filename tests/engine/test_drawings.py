@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from toondecompose_blender.engine.drawings import ExposureSheet, canvas_of, exposure_sheet
+from toondecompose_blender.engine.drawings import ExposureSheet, exposure_sheet
+from toondecompose_blender.engine.drawings_canvas import canvas_of
 from toondecompose_blender.engine.geometry import project, resized, translation
 from toondecompose_blender.engine.report import Silent, Stopped
 from toondecompose_blender.engine.views import view_of

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from tests.engine.rigid_clips import RIGID, draw_rigid, sprite_error
 
-from toondecompose_blender.engine.drawings import canvas_of, exposure_sheet
+from toondecompose_blender.engine.drawings import exposure_sheet
+from toondecompose_blender.engine.drawings_canvas import canvas_of
 from toondecompose_blender.engine.motion import rigid_motion
 from toondecompose_blender.engine.report import Silent
 

@@ -16,7 +16,8 @@ import numpy as np
 from ..protocol import Decomposition, SettingsError, sha256
 from .clip import ClipReader, open_clip
 from .device import resolve_device
-from .drawings import ExposureSheet, canvas_of, exposure_sheet
+from .drawings import ExposureSheet, exposure_sheet
+from .drawings_canvas import canvas_of
 from .first_look import show_first_look
 from .flow import Flow, compute_flow
 from .geometry import corners, project

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The exposure sheet of a sprite: which frames show the same drawing, first neighbors (holds), then anywhere (cycles);
-and the canvas on which its drawings lie. It asks `likeness` about pairs of frames and knows nothing of plates or mattes."""
+"""The exposure sheet of a sprite: which frames show the same drawing, first neighbors (holds), then anywhere (cycles).
+It asks `likeness` about pairs of frames and knows nothing of canvases, plates or mattes."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-import cv2
 import numpy as np
 
-from .geometry import corners, normalized, project, resized, translation
-from .layers.plate import Canvas
+from .geometry import corners, normalized, project, translation
 from .likeness import HOLD, REPEAT, Likeness, Limits, compare, correlate, turned
 from .motion import rigid_motion
 from .motion.models import stretch
@@ -21,7 +19,7 @@ from .parallel import map_ordered
 from .report import Report
 from .views import View, ground_of, view_of
 
-__all__ = ["ExposureSheet", "canvas_of", "exposure_sheet"]
+__all__ = ["ExposureSheet", "exposure_sheet"]
 
 Item = TypeVar("Item")
 
@@ -29,10 +27,7 @@ _CANDIDATES = 6  # drawings that a new hold is aligned with: the nearest by thum
 _AREA_RANGE = 0.4  # log of the area: a sprite that repeats a drawing is about as large, as far as mattes can tell
 _GROWN = 0.1  # log of the scale at which blurs stop being comparable
 _GROWING = 0.002  # ... and by which it changes from frame to frame, more than a still one is measured to
-_MARGIN = 8 / 360  # of the frame's height: transparent border of a canvas, where a matte may still grow
-_FREEDOM = 1 / 8  # of a drawing's size: how far the middle of the canvas may lie from its own
 _FINER = 2.0  # px by which a drawing's outline may correct its motion
-_SMOOTH = 3.0  # frames, sigma: longer than a drawing on twos or threes, shorter than a step
 _THUMBNAIL = 40.0  # levels, mean over mask and gray: farther is certainly another drawing
 
 
@@ -224,78 +219,3 @@ def _sheet(drawings: list[_Group], count: int) -> ExposureSheet:
         for t, pose in drawing.poses.items():
             exposure[t], poses[t] = number, pose
     return ExposureSheet(exposure, poses, np.array([drawing.reference.frame for drawing in drawings], np.int32))
-
-
-def canvas_of(sheet: ExposureSheet, alphas: np.ndarray, *, width: int, height: int, camera: np.ndarray | None = None) -> Canvas:
-    """The canvas of a sprite for frames of `width` x `height` px, from its sheet and its alphas (T, h, w), uint8, analyzed size.
-
-    `camera` (T, 3, 3), background plane -> frame at analyzed size: motion is judged as seen against the background.
-
-    All drawings share one size, so that a drawing can be exposed on any frame. Each lies on the canvas as its reference
-    frame shows it, moved by whole pixels: nothing is resampled there. Which whole pixels is a free choice (a gauge) made
-    once for each drawing: its canvas is centered, as nearly as its exposures agree, on a smoothed path of the sprite's
-    center, so that the canvas itself travels evenly and a drawing put on another frame does not jump; but never farther
-    from the middle of the drawing than an eighth of its size. Frames without the sprite carry the homography of the
-    nearest frame that has it.
-    """
-    x_factor, y_factor = width / alphas.shape[2], height / alphas.shape[1]
-    poses = resized(sheet.poses, x_factor, y_factor)
-    outlines = [_outline(alpha, x_factor, y_factor) for alpha in alphas]
-    extents = np.array([_extent(sheet, poses, outlines, number) for number in range(1, len(sheet.references) + 1)])
-    camera = np.tile(np.eye(3), (len(poses), 1, 1)) if camera is None else resized(camera, x_factor, y_factor)
-    path = _path(sheet, np.linalg.inv(camera) @ poses, extents.mean(1))
-    anchors = np.zeros((len(extents), 2), int)
-    for number, extent in enumerate(extents, 1):
-        shown = np.flatnonzero(sheet.exposure == number)
-        wanted = [project(np.linalg.inv(poses[t]) @ camera[t], path[t][None])[0] for t in shown]
-        middle, freedom = extent.mean(0), np.ptp(extent, 0) * _FREEDOM
-        anchors[number - 1] = np.rint(np.clip(np.mean(wanted, 0), middle - freedom, middle + freedom))
-    margin = int(np.ceil(_MARGIN * height))
-    low = np.ceil((anchors - extents[:, 0]).max(0)).astype(int) + margin
-    high = np.ceil((extents[:, 1] - anchors).max(0)).astype(int) + margin
-    homographies = np.tile(np.eye(3), (len(poses), 1, 1))
-    present = np.flatnonzero(sheet.exposure)
-    for t in range(len(poses)):
-        nearest = present[np.argmin(np.abs(present - t))]
-        homographies[t] = normalized(poses[nearest] @ translation(*(anchors[sheet.exposure[nearest] - 1] - low)))
-    return Canvas(*(int(side) for side in low + high + 1), homographies)
-
-
-def _outline(alpha: np.ndarray, x_factor: float, y_factor: float) -> np.ndarray | None:
-    """Points (N, 2), full-size px, of the convex hull of everything that is not quite transparent."""
-    shown = cv2.findNonZero((alpha > 12).astype(np.uint8))
-    if shown is None:
-        return None
-    hull = cv2.convexHull(shown)[:, 0].astype(np.float64)
-    pixels = (hull[:, None] + corners(2, 2) - 0.5).reshape(-1, 2)
-    return (pixels + 0.5) * (x_factor, y_factor) - 0.5
-
-
-def _extent(sheet: ExposureSheet, poses: np.ndarray, outlines: list[np.ndarray | None], number: int) -> np.ndarray:
-    """Lowest and highest x, y (2, 2) that any exposure of a drawing reaches, in px of its reference frame.
-
-    What a pose in perspective would bring from afar, more than twice as large as the middle, is dirt of the matte.
-    """
-    reached = []
-    for t in np.flatnonzero(sheet.exposure == number):
-        if outlines[t] is not None:
-            back = np.linalg.inv(poses[t])
-            depths = outlines[t] @ back[2, :2] + back[2, 2]
-            reached.append(project(back, outlines[t][depths > np.median(depths) / 2]))
-    reached = np.concatenate(reached)
-    return np.stack([reached.min(0), reached.max(0)])
-
-
-def _path(sheet: ExposureSheet, poses: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Where the sprite's center is in each frame (T, 2), smoothed over each unbroken presence; steady motion stays as it is."""
-    path = np.zeros((len(poses), 2))
-    present = np.flatnonzero(sheet.exposure)
-    for run in np.split(present, np.flatnonzero(np.diff(present) > 1) + 1):
-        raw = np.array([project(poses[t], centers[sheet.exposure[t] - 1][None])[0] for t in run])
-        reach = min(len(run) - 1, int(3 * _SMOOTH))
-        before, after = 2 * raw[0] - raw[reach:0:-1], 2 * raw[-1] - raw[-2:-2 - reach:-1]
-        weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / _SMOOTH) ** 2)
-        longer = np.concatenate([before, raw, after])
-        for k, t in enumerate(run):
-            path[t] = (weights[:, None] * longer[k:k + 2 * reach + 1]).sum(0) / weights.sum()
-    return path

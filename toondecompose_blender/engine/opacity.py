@@ -11,7 +11,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from .drawings import ExposureSheet, canvas_of
+from .drawings import ExposureSheet
+from .drawings_canvas import canvas_of
 from .geometry import normalized, translation
 from .layers.plate import Canvas, Look
 from .matting.sprites import Sighting, solve_drawings

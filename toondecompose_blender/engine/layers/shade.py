@@ -52,7 +52,7 @@ def _median(values: np.ndarray) -> np.ndarray:
 
 def under(look: Look, shade: np.ndarray) -> Look:
     """The background as `look` shows it, under the shade."""
-    if not shade.any():
+    if np.abs(shade).max() < 0.5:      # it would be rounded away
         return look
 
     def darkened(t: int) -> tuple[np.ndarray, np.ndarray]:
