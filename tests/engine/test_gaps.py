@@ -23,13 +23,14 @@ def fence() -> tuple[np.ndarray, np.ndarray]:
     return painted, cv2.morphologyEx(painted, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
 
 
-def solved(sky: np.ndarray, *, seen_behind: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Alpha of the fence before `sky` uint8 (H, W, 3) by a mask that closes its gaps, and its gaps, bool."""
+def solved(sky: np.ndarray, *, seen_behind: bool = True, told: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Alpha of the fence before `sky` uint8 (H, W, 3) by a mask that closes its gaps, and its gaps, bool; `told`: an artist's mask."""
     painted, closed = fence()
     picture = np.where(painted[..., None] > 0, np.uint8(BROWN), sky)
     known = np.ones((HEIGHT, WIDTH), bool) if seen_behind else closed == 0
     nothing = np.zeros((HEIGHT, WIDTH), np.uint8)
-    sighting = Sighting(lambda t: picture, lambda t: closed, lambda t: nothing, lambda t: (sky, known), (), parted=True)
+    sighting = Sighting(lambda t: picture, lambda t: closed, lambda t: nothing, lambda t: (sky, known), (), parted=True,
+                        told=None if told is None else lambda t: told if t == 2 else nothing > 0)
     canvas = Canvas(WIDTH, HEIGHT, np.tile(np.eye(3), (FRAMES, 1, 1)))
     matte = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int))))
     return matte.rgba[..., 3] / 255, (closed > 0) & (painted == 0)
@@ -44,6 +45,11 @@ def test_sky_between_pickets_is_no_fence(seen_behind):
     alpha, gaps = solved(flat(GREEN), seen_behind=seen_behind)
     painted, _ = fence()
     assert alpha[gaps].mean() < 0.05 and alpha[painted > 0].mean() > 0.97
+
+
+def test_an_artist_who_says_that_the_gaps_are_the_fences_is_believed():
+    alpha, gaps = solved(flat(GREEN), told=fence()[1] > 0)
+    assert alpha[gaps].mean() > 0.9
 
 
 def test_white_between_pickets_may_be_the_fences_own():

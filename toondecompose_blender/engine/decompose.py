@@ -186,7 +186,7 @@ class _Job:
         shown = partial(backdrop.view, width=width, height=height, like=self.full.__getitem__)
         look = under(shown, cv2.resize(self.shade, (width, height)))
         behind: tuple[Behind, ...] = ()
-        keeper = Keeper()
+        keeper, seeds = Keeper(), self.hints and spread(self.hints.seeds, self.flow)
         for k, sheet in enumerate(self.sheets):
             if not len(sheet.references):
                 continue  # a sprite that was asked for and is not there
@@ -194,7 +194,7 @@ class _Job:
             sheet = presence.sheet
             canvas = self._sprite_canvas(k, sheet)
             sighting = Sighting(self.full.__getitem__, self.alphas[k].__getitem__, self._front(k).__getitem__, look, behind,
-                                parted=len(self.alphas) > 1)
+                                parted=len(self.alphas) > 1, told=_told(seeds, k + 1))
             solid = np.where(presence.solid, sheet.exposure, 0)
             solved = ticked(solve_drawings(sighting, canvas, solid, accelerator=self.accelerator), self.report)
             mattes = [Matte(keeper.keep(matte.rgba), keeper.keep(matte.confidence)) for matte in solved]
@@ -279,6 +279,11 @@ def _hints_key(path: Path | None) -> str:
     if not path.is_file():
         raise SettingsError("settings.hints", f"There are no hints at {path}.", "Choose the file of hints, or decompose without them.")
     return fingerprint([(beside.name, sha256(beside)) for beside in sorted(path.parent.glob("*.png")) + [path]])
+
+
+def _told(seeds: np.ndarray | None, number: int) -> Callable[[int], np.ndarray] | None:
+    """Frame number -> where an artist's seeds, uint8 (T, h, w), say that it is the sprite of this number, bool (h, w)."""
+    return None if seeds is None else lambda t: seeds[t] == number
 
 
 def _shown(canvas: Canvas, shape: tuple[int, ...]) -> np.ndarray:

@@ -33,13 +33,14 @@ class Region:
     through: np.ndarray
 
 
-def find_region(pool: Pool, *, scale: float) -> Region:
-    """The drawing's region; `scale` is the frame's short side over 360 px, by which radii grow."""
+def find_region(pool: Pool, *, scale: float, told: np.ndarray | None = None) -> Region:
+    """The drawing's region; `scale` is the frame's short side over 360 px, by which radii grow; `told` bool (H, W): no gap, an artist
+    says."""
     soft = pool.soft
     solid = _without_specks(soft > 0.5, cv2.dilate(pool.hidden.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
     solid = _without_pinholes(solid, pool.open, pool.hidden)
     soft = np.where(solid & (soft < 0.5), 1.0, soft)
-    through = _seen_through(solid, pool)
+    through = _seen_through(solid if told is None else solid & ~told, pool)
     solid, soft = solid & ~through, np.where(through, 0, soft)
     reach = cv2.dilate(solid.astype(np.uint8), np.ones((odd(9 * scale),) * 2, np.uint8)) > 0
     return Region(np.where(reach, soft, 0).astype(np.float32), solid, through)

@@ -42,13 +42,15 @@ class Behind:
 class Sighting:
     """Where a sprite can be seen: `read(t)` the full-size frame uint8 (H, W, 3); `mask(t)` its soft mask and `front(t)` the union
     of those in front of it, uint8 (h, w) at analysis size; `look(t)` the full-size background; solved sprites `behind`, back to
-    front; `parted`: motion told the masks apart, so that they know more than the background does."""
+    front; `parted`: motion told the masks apart, so that they know more than the background does; `told(t)`: where an artist says
+    that it is the sprite, bool (h, w), if there are hints."""
     read: Callable[[int], np.ndarray]
     mask: Callable[[int], np.ndarray]
     front: Callable[[int], np.ndarray]
     look: Look
     behind: tuple[Behind, ...]
     parted: bool = False
+    told: Callable[[int], np.ndarray] | None = None
 
 
 def solve_drawings(sighting: Sighting, canvas: Canvas, exposure: np.ndarray, *, accelerator: Accelerator | None = None) -> Iterator[Matte]:
@@ -61,18 +63,19 @@ def solve_drawings(sighting: Sighting, canvas: Canvas, exposure: np.ndarray, *, 
     def pool_of(frames: list[int]) -> Pool:
         return pooled([_sight(sighting, canvas, t) for t in frames])
 
-    def solved(pool: Pool) -> Matte:
-        return solve_matte(pool, find_region(pool, scale=scale), scale=scale)
+    def solved(frames: list[int], pool: Pool) -> Matte:
+        return solve_matte(pool, find_region(pool, scale=scale, told=_told(sighting, canvas, frames)), scale=scale)
 
     if accelerator is None:
-        return map_ordered(lambda frames: solved(pool_of(frames)), shown, ahead=1)
+        return map_ordered(lambda frames: solved(frames, pool_of(frames)), shown, ahead=1)
     from ..accelerator.drawings import exposure_bytes, pooled_sights
 
     def pools(drawings: Sequence[list[int]]) -> list[Pool]:
         return [pooled_sights(accelerator, sighting, canvas, frames) for frames in drawings]
 
     need = exposure_bytes(canvas) * max(map(len, shown), default=0)
-    return map_ordered(solved, accelerator.map(pools, shown, otherwise=pool_of, bytes_each=need, most=1), ahead=1)
+    pooling = accelerator.map(pools, shown, otherwise=pool_of, bytes_each=need, most=1)
+    return map_ordered(lambda drawing: solved(*drawing), zip(shown, pooling, strict=True), ahead=1)
 
 
 def _thinned(frames: np.ndarray, most: int) -> list[int]:
@@ -108,6 +111,19 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
 @lru_cache(1)
 def _everywhere(height: int, width: int) -> np.ndarray:
     return np.ones((height, width), np.float32)
+
+
+def _told(sighting: Sighting, canvas: Canvas, frames: list[int]) -> np.ndarray | None:
+    """Where an artist says, in any of the frames, that the canvas shows the sprite: bool (H, W), None without hints."""
+    if sighting.told is None:
+        return None
+    told, large = np.zeros((canvas.height, canvas.width), bool), sighting.read(frames[0]).shape[:2]
+    for t in frames:
+        small = sighting.told(t)
+        if small.any():
+            enlarged = np.linalg.inv(canvas.homographies[t]) @ enlargement(small.shape, large)
+            told |= cv2.warpPerspective(small.astype(np.uint8), enlarged, told.shape[::-1], flags=cv2.INTER_NEAREST) > 0
+    return told
 
 
 def enlargement(small: tuple[int, int], large: tuple[int, int]) -> np.ndarray:
