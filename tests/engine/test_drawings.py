@@ -185,6 +185,14 @@ def test_a_skyline_that_pans_behind_something_parked_is_one_drawing():
     assert pose_error(sheet, poses, center=(400, 100)) < 0.3
 
 
+def test_a_drawing_that_is_shown_for_long_is_measured_a_part_at_a_time(walkers, monkeypatch):
+    monkeypatch.setattr("toondecompose_blender.engine.drawings._TOGETHER", 4)
+    poses = walk(14)
+    sheet = sheet_of(shoot(walkers, [1] * 14, poses))
+    assert sheet.exposure.tolist() == [1] * 14 and pose_error(sheet, poses) < 0.1
+    assert np.allclose(sheet.poses[sheet.references], np.eye(3))
+
+
 @pytest.mark.parametrize("pan", [0, 6])
 def test_mattes_with_background_in_their_gaps_do_no_harm_where_the_background_is_known(walkers, pan):
     exposure = [k // 2 % 3 + 1 for k in range(12)]

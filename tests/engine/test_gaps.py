@@ -84,7 +84,9 @@ def test_what_passes_before_a_sprite_leaves_no_fringe_of_the_background_around_i
         picture = np.where(shape[..., None] > 0, np.uint8(BROWN), sky)
         return np.where(front(t)[..., None] > 0, np.uint8(GREEN), picture)
 
-    look = lambda t: (sky, front(t) == 0)   # noqa: E731  what is behind the passing sprite was never seen
+    def look(t):
+        return sky, front(t) == 0   # what is behind the passing sprite was never seen
+
     sighting = Sighting(read, lambda t: cv2.bitwise_and(loose, 255 - front(t)), front, look, (), parted=True)
     canvas = Canvas(WIDTH, HEIGHT, np.tile(np.eye(3), (FRAMES, 1, 1)))
     matte = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int))))

@@ -27,6 +27,7 @@ _CANDIDATES = 6  # drawings that a new hold is aligned with: the nearest by thum
 _AREA_RANGE = 0.4  # log of the area: a sprite that repeats a drawing is about as large, as far as mattes can tell
 _GROWN = 0.1  # log of the scale at which blurs stop being comparable
 _GROWING = 0.002  # ... and by which it changes from frame to frame, more than a still one is measured to
+_TOGETHER = 150  # exposures of a drawing that are measured at once: pictures of more do not fit into memory
 _FINER = 2.0  # px by which a drawing's outline may correct its motion
 _THUMBNAIL = 40.0  # levels, mean over mask and gray: farther is certainly another drawing
 
@@ -191,18 +192,26 @@ def _nearest(view: View, others: list[View]) -> list[int]:
 
 
 def _settled(drawing: _Group, views: list[View]) -> _Group:
-    """The drawing with its motion measured through all of its exposures: inside it, or, if that is flat, at its outline."""
-    times = sorted(drawing.poses)
-    if len(times) == 1:
-        return drawing
-    seen = [views[t] for t in times]
+    """The drawing with its motion measured through all of its exposures, so many at once and each time from its reference."""
+    times, poses = sorted(drawing.poses), dict(drawing.poses)
+    for first in range(0, len(times), _TOGETHER):
+        some = sorted({*times[first:first + _TOGETHER], drawing.reference.frame})
+        if len(some) > 1:
+            poses |= _measured(drawing, [views[t] for t in some])
+    return replace(drawing, poses=poses)
+
+
+def _measured(drawing: _Group, seen: list[View]) -> dict[int, np.ndarray]:
+    """Poses of some exposures, the reference among them, measured inside the drawing, or, if that is flat, at its outline; none where
+    neither says anything."""
+    times = [view.frame for view in seen]
     poses, reference = np.stack([drawing.poses[t] for t in times]), times.index(drawing.reference.frame)
     moved = rigid_motion([view.picture for view in seen], [view.whole(view.core & view.solid) for view in seen], poses, reference)
     if moved is None:
         moved = rigid_motion([view.silhouette for view in seen], [view.whole(view.rim) for view in seen], poses, reference)
         # An outline says less than drawing inside it: it only makes finer what is known.
         moved = None if moved is None or _apart(moved, poses, drawing.reference) > _FINER else moved
-    return drawing if moved is None else replace(drawing, poses=dict(zip(times, moved, strict=True)))
+    return {} if moved is None else dict(zip(times, moved, strict=True))
 
 
 def _apart(moved: np.ndarray, poses: np.ndarray, reference: View) -> float:

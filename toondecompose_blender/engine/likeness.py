@@ -66,7 +66,8 @@ def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Like
     """Align a with b from each guess (3, 3) frame a -> frame b until one fits well, then look at what differs.
 
     None if no guess leads anywhere or the two are not alike within the limits. The motion is a similarity, on top of the guess;
-    only where that fails, and only if there is drawing inside the sprite to prove it, an affine map or a homography.
+    only where that fails, an affine map or a homography, if there is drawing inside the sprite to prove it, or else the first guess,
+    only moved on.
     """
     ways = [_Way(a, b, laid=True, points=a.points)]
     drawn = len(a.inner) >= max(100, len(a.points) // 10)
