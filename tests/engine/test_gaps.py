@@ -23,9 +23,11 @@ def fence() -> tuple[np.ndarray, np.ndarray]:
     return painted, cv2.morphologyEx(painted, cv2.MORPH_CLOSE, np.ones((15, 15), np.uint8))
 
 
-def solved(sky: np.ndarray, *, seen_behind: bool = True, told: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Alpha of the fence before `sky` uint8 (H, W, 3) by a mask that closes its gaps, and its gaps, bool; `told`: an artist's mask."""
-    painted, closed = fence()
+def solved(sky: np.ndarray, *, shape: tuple[np.ndarray, np.ndarray] | None = None, seen_behind: bool = True,
+           told: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Alpha of the fence, or of a `shape` with and without gaps, before `sky` uint8 (H, W, 3) by a mask that closes its gaps, and
+    these, bool; `told`: an artist's mask."""
+    painted, closed = shape or fence()
     picture = np.where(painted[..., None] > 0, np.uint8(BROWN), sky)
     known = np.ones((HEIGHT, WIDTH), bool) if seen_behind else closed == 0
     nothing = np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -55,6 +57,15 @@ def test_an_artist_who_says_that_the_gaps_are_the_fences_is_believed():
 def test_white_between_pickets_may_be_the_fences_own():
     alpha, gaps = solved(flat(WHITE))
     assert alpha[gaps].mean() > 0.9
+
+
+def test_a_white_slit_that_is_open_to_the_sky_parts_two_houses_and_a_closed_one_is_a_window():
+    closed = np.zeros((HEIGHT, WIDTH), np.uint8)
+    closed[40:110, 20:140] = 255
+    painted = closed.copy()
+    painted[40:90, 60:62] = painted[60:90, 100:102] = 0
+    alpha, _ = solved(flat(WHITE), shape=(painted, closed))
+    assert alpha[42:88, 60:62].mean() < 0.1 and alpha[62:88, 100:102].mean() > 0.9
 
 
 def test_a_shade_that_meets_the_backgrounds_by_chance_opens_nothing():

@@ -124,8 +124,8 @@ def lay_over(laid, color, seen):
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def painted_alike(mask, quiet, known, hidden, color, background, same, colored):
-    """uint8 (H, W), 1 in the `mask` where a color, within `same` gray levels, is that of the background, of `colored` paint, and where
-    the background is quiet or was never known."""
+    """uint8 (H, W), in the `mask` where a color, within `same` gray levels, is that of the background, and the background is quiet or was
+    never known: 2 where that paint is `colored`, 1 where it is white, gray or black; else 0."""
     height, width = mask.shape
     result = np.zeros((height, width), np.uint8)
     for i in range(height):
@@ -136,6 +136,6 @@ def painted_alike(mask, quiet, known, hidden, color, background, same, colored):
             for c in range(3):
                 level = background[i, j, c]
                 apart, low, high = max(apart, abs(color[i, j, c] - level)), min(low, level), max(high, level)
-            if apart <= same and high - low >= colored:
-                result[i, j] = 1
+            if apart <= same:
+                result[i, j] = 2 if high - low >= colored else 1
     return result

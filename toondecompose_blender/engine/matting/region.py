@@ -20,6 +20,7 @@ LARGEST_HOLE = 0.01     # of the canvas; larger ones are real gaps
 HOLE_EVIDENCE = 0.02    # mean background evidence above which a gap stays open; by trial on toon clips
 SMALLEST_GAP = 8        # px: less is where two paints of the drawing blend
 DRAWN, OUTLINED = 24.0, 0.7     # contrast that what is drawn around a gap has, on this share of its rim: shades that meet have none
+SLIT, OPEN = 7, 2       # px at 360 lines: a gap between houses is that narrow; px that it has in common with the outside
 SAME = 4.0              # gray levels between two flat paints that are one; compression included
 COLORED = 24            # gray levels between its channels from which a paint is no white, gray or black, which sprites have, too
 
@@ -40,7 +41,7 @@ def find_region(pool: Pool, *, scale: float, told: np.ndarray | None = None) -> 
     solid = _without_specks(soft > 0.5, cv2.dilate(pool.hidden.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
     solid = _without_pinholes(solid, pool.open, pool.hidden)
     soft = np.where(solid & (soft < 0.5), 1.0, soft)
-    through = _seen_through(solid if told is None else solid & ~told, pool)
+    through = _seen_through(solid if told is None else solid & ~told, pool, scale)
     solid, soft = solid & ~through, np.where(through, 0, soft)
     reach = cv2.dilate(solid.astype(np.uint8), np.ones((odd(9 * scale),) * 2, np.uint8)) > 0
     return Region(np.where(reach, soft, 0).astype(np.float32), solid, through)
@@ -73,25 +74,31 @@ def _without_pinholes(mask: np.ndarray, background: np.ndarray, ends: np.ndarray
     return mask | holes[labels]
 
 
-def _seen_through(mask: np.ndarray, pool: Pool) -> np.ndarray:
+def _seen_through(mask: np.ndarray, pool: Pool, scale: float) -> np.ndarray:
     """Parts of the region that always show the very paint of the background behind them: sky between the pickets of a fence.
 
     Where the background never changes, or was never seen, no picture tells such a part from one painted alike.  Of a color, the
-    first is likelier; white, gray and black are everybody's paints, and left to the sprite.
+    first is likelier; white, gray and black are everybody's paints, and left to the sprite, but for slits that are open to the outside.
     """
-    part = painted_alike(mask, pool.quiet, pool.known, pool.hidden, pool.color, pool.background, SAME, COLORED)
-    x, y, width, height = cv2.boundingRect(part)
+    paint = painted_alike(mask, pool.quiet, pool.known, pool.hidden, pool.color, pool.background, SAME, COLORED)
+    x, y, width, height = cv2.boundingRect(paint)
     window = np.s_[max(0, y - 2):y + height + 2, max(0, x - 2):x + width + 2]
     through = np.zeros(mask.shape, bool)
     if width:
-        through[window] = _drawn_around(part[window], mask[window], np.abs(pool.color[window] - pool.background[window]).max(2))
+        apart = np.abs(pool.color[window] - pool.background[window]).max(2)
+        through[window] = _gaps(paint[window], mask[window] | pool.hidden[window], apart, odd(SLIT * scale))
     return through
 
 
-def _drawn_around(part: np.ndarray, mask: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """The parts with a visible outline: what of the sprite lies around them is `apart` from what is behind it, float32 gray levels."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(part, connectivity=4)
+def _gaps(paint: np.ndarray, mask: np.ndarray, apart: np.ndarray, slit: int) -> np.ndarray:
+    """The parts of the `paint`, 2 where it is colored, that have a visible outline: what of the sprite lies around them is `apart` from
+    what is behind it, float32 gray levels; and that are colored, or narrower than `slit` px and open to where the `mask` ends."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((paint > 0).astype(np.uint8), connectivity=4)
     near, around = (cv2.dilate(labels.astype(np.float32), np.ones((size, size))).astype(np.int32) for size in (3, 5))
     rim = np.where(mask & (near == 0), around, 0)
     outlined = np.bincount(rim[apart >= DRAWN], minlength=count) >= OUTLINED * np.maximum(np.bincount(rim.ravel(), minlength=count), 1)
-    return (part > 0) & (outlined & (stats[:, cv2.CC_STAT_AREA] >= SMALLEST_GAP))[labels]
+    colored = np.bincount(labels[paint == 2], minlength=count) > 0
+    wide = np.bincount(labels[cv2.erode(paint, np.ones((slit, slit), np.uint8)) > 0], minlength=count) > 0
+    opened = np.bincount(near[~mask], minlength=count) >= OPEN
+    gaps = outlined & (colored | (opened & ~wide)) & (stats[:, cv2.CC_STAT_AREA] >= SMALLEST_GAP)
+    return (paint > 0) & gaps[labels]
