@@ -108,7 +108,7 @@ def surroundings(height: int, width: int) -> int:
 
 
 def few(count):
-    """How many of `count` exposures (a number, an array, a tensor) may say more than what counts as said: less than a quarter."""
+    """How many of `count` exposures (a number, an array, a tensor) may say more than what counts as said: a quarter at most."""
     return count // 4
 
 
