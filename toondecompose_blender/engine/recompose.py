@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SpriteRenderer", "Recomposer", "whole_sprites", "over", "through", "decibel"]
 
-CACHED_DRAWINGS = 4
+CACHED_DRAWINGS = 4        # of a sprite, as they are mixed ...
+CACHED_BYTES = 64 << 20    # ... and as they were read: a cycle's drawings come again and again
 AT_ONCE = 8                # frames made on a device before the first is handed on
 
 
@@ -79,7 +80,8 @@ class SpriteRenderer:
         clip = decomposition.clip
         self._clip_size, self._homographies = (clip.width, clip.height), load_homographies(self.folder, decomposition, sprite)
         self.parts = [SpriteRenderer(folder, decomposition, part) for part in decomposition.sprites if part.part_of == sprite.id]
-        self._drawing = lru_cache(CACHED_DRAWINGS)(self._read)
+        self._stored = lru_cache(max(CACHED_DRAWINGS, CACHED_BYTES // (4 * sprite.width * sprite.height)))(self._read)
+        self._drawing = lru_cache(CACHED_DRAWINGS)(self._mixable)
         self._resize(size or self._clip_size)
 
     def _resize(self, size: tuple[int, int]) -> None:
@@ -111,7 +113,12 @@ class SpriteRenderer:
         return self._drawing(self.sprite.exposure[t])
 
     def _read(self, number: int) -> np.ndarray:
-        return read_picture(inside(self.folder, self.sprite.drawings[number - 1])).astype(np.float32) / 255
+        return read_picture(inside(self.folder, self.sprite.drawings[number - 1]))
+
+    def _mixable(self, number: int) -> np.ndarray:
+        mixable = self._stored(number).astype(np.float32)
+        mixable /= 255
+        return mixable
 
 
 def load_homographies(folder: Path, decomposition: Decomposition, sprite: Sprite) -> np.ndarray:
