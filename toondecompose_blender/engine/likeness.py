@@ -10,6 +10,7 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from .channels import products
 from .geometry import corners, project, relative, translation, warp_to
 from .motion.alignment import Alignment, Gradients, Model, align, gradients
 from .motion.models import stretch
@@ -200,9 +201,10 @@ def _shining_through(a: View, b: View, window: np.ndarray, low: np.ndarray, size
         placed(late, b.origin - low, size).astype(np.float32) - warp_to(early.astype(np.float32), window @ translation(*a.origin), *size)
         for early, late in ((_crop(a), _crop(b)), (a.behind, b.behind)))
     change, ground = (cv2.GaussianBlur(picture, (0, 0), _VEIL) for picture in (change, ground))
-    weight = cv2.blur((ground**2).sum(-1), (_NEAR, _NEAR))
-    share = np.clip(cv2.blur((change * ground).sum(-1), (_NEAR, _NEAR)) / np.maximum(weight, 1), 0, 1)
-    rest = np.sqrt(((change - share[..., None] * ground) ** 2).sum(-1))
+    weight = cv2.blur(products(ground, ground), (_NEAR, _NEAR))
+    share = np.clip(cv2.blur(products(change, ground), (_NEAR, _NEAR)) / np.maximum(weight, 1), 0, 1)
+    rest = change - share[..., None] * ground
+    rest = np.sqrt(products(rest, rest))
     return (weight > SAME**2) & (share > _LEAST_SHARE) & (cv2.blur(rest, (_NEAR, _NEAR)) < SAME)
 
 

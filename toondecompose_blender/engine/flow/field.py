@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numba import njit
 
 __all__ = ["Flow", "agreement"]
 
@@ -35,7 +36,20 @@ def agreement(there: np.ndarray, back: np.ndarray) -> np.ndarray:
     """Where following `there` (h, w, 2) and then `back` (h, w, 2) returns to the start: bool (h, w)."""
     there, back = there.astype(np.float32), back.astype(np.float32)
     height, width = there.shape[:2]
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     home = cv2.remap(back, x + there[..., 0], y + there[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
                      borderValue=(_ELSEWHERE, _ELSEWHERE))
-    return ((there + home) ** 2).sum(-1) < _CONSTANT + _PROPORTION * (there**2).sum(-1)
+    return _returned(there, home)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _returned(there, home):
+    """Where `there` and then `home`, float32 (h, w, 2), nearly cancel out."""
+    height, width = there.shape[:2]
+    result = np.empty((height, width), np.bool_)
+    for i in range(height):
+        for j in range(width):
+            x, y = there[i, j, 0], there[i, j, 1]
+            left, up = x + home[i, j, 0], y + home[i, j, 1]
+            result[i, j] = left * left + up * up < np.float32(_CONSTANT) + np.float32(_PROPORTION) * (x * x + y * y)
+    return result

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ..channels import apart
 from ..parallel import map_ordered
 from .edgels import CONTRAST, Edgels, chained
 from .supervoxels import Supervoxels
@@ -106,10 +107,10 @@ def _faint_borders(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray]:
     No motion can be told from such a border, but what it parts is the more likely one sprite's.
     """
     def of_frame(t: int) -> tuple[np.ndarray, np.ndarray]:
-        labels, picture = voxels.labels[t].astype(np.int64), voxels.sharp[t].astype(np.int16)
+        labels, picture = voxels.labels[t].astype(np.int64), voxels.sharp[t]
         found = []
         for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
-            border = (labels[a] != labels[b]) & (np.abs(picture[a] - picture[b]).max(2) < CONTRAST)
+            border = (labels[a] != labels[b]) & (apart(picture[a], picture[b]) < CONTRAST)
             ends = labels[a][border], labels[b][border]
             found.append(np.minimum(*ends) * voxels.count + np.maximum(*ends))
         return np.unique(np.concatenate(found), return_counts=True)

@@ -220,7 +220,7 @@ def fill_unseen(picture: np.ndarray, seen: np.ndarray) -> np.ndarray:
     """Continue `picture` float32 (H, W, C) smoothly into pixels whose weight `seen` float32 (H, W) is 0 (push-pull pyramid)."""
     if seen.min() >= 1:
         return picture
-    pictures, weights = [picture * seen[..., None]], [seen]
+    pictures, weights = [_weighted(picture, seen)], [seen]
     while min(weights[-1].shape) > 2:
         height, width = weights[-1].shape
         size = ((width + 1) // 2, (height + 1) // 2)
@@ -233,6 +233,17 @@ def fill_unseen(picture: np.ndarray, seen: np.ndarray) -> np.ndarray:
         _mix_in(up, pictures[level], weights[level])
         pulled = up
     return pulled
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _weighted(picture, weight):
+    """`picture` (H, W, C) times `weight` (H, W), float32."""
+    result = np.empty_like(picture)
+    for i in range(weight.shape[0]):
+        for j in range(weight.shape[1]):
+            for c in range(picture.shape[2]):
+                result[i, j, c] = picture[i, j, c] * weight[i, j]
+    return result
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

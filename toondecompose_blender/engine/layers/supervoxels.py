@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ..channels import apart
 from ..paged import new, paged
 from ..parallel import map_ordered
 
@@ -143,12 +144,11 @@ def _grown(sharp: np.ndarray, flow, begin: int) -> np.ndarray:
 def _raise_soft(sharp: np.ndarray, steps: np.ndarray, t: int) -> None:
     """Raise (in place) the steps right and down of frame t across blurred edges: pixel by pixel they would look like shading."""
     for axis in range(2):
-        picture = sharp[t].astype(np.int16)
-        picture, step = (picture, steps[t, :, :, 0]) if axis == 0 else (picture.transpose(1, 0, 2), steps[t, :, :, 1].T)
+        picture, step = (sharp[t], steps[t, :, :, 0]) if axis == 0 else (sharp[t].transpose(1, 0, 2), steps[t, :, :, 1].T)
         linked = step < 255
         small = np.where(linked, step, 0).astype(np.uint8)
         padded = np.pad(picture, ((0, 0), (SOFT_REACH, SOFT_REACH + 1), (0, 0)), mode="edge")
-        across = np.abs(padded[:, 2 * SOFT_REACH + 1:] - padded[:, :-2 * SOFT_REACH - 1]).max(2)
+        across = apart(padded[:, 2 * SOFT_REACH + 1:], padded[:, :-2 * SOFT_REACH - 1])
         blurred = cv2.dilate(small, np.ones((1, 2 * SOFT_REACH + 1), np.uint8)) < SHARP_STEP
         step[...] = np.where(linked & blurred, np.maximum(small, (SOFT_SHARE * across).astype(np.uint8)), step)
 

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numba import njit
 
+from ..channels import apart
+
 __all__ = ["edge_weights", "random_walk"]
 
 COLOR_SIGMA = 8.0          # gray levels at which an edge weakens its bond to .61; by trial on toon clips, as all of these
@@ -31,7 +33,7 @@ def edge_weights(frame: np.ndarray, background: np.ndarray | None = None) -> tup
     if background is None:
         _squared_steps(frame, right, down)
     else:
-        _squared_steps_unexplained(frame, background, _largest(cv2.absdiff(frame, background)), _UNEXPLAINED, right, down)
+        _squared_steps_unexplained(frame, background, apart(frame, background), _UNEXPLAINED, right, down)
     for bonds in (right, down):
         bonds /= -2 * COLOR_SIGMA * COLOR_SIGMA
         np.exp(bonds, out=bonds)
@@ -39,12 +41,6 @@ def edge_weights(frame: np.ndarray, background: np.ndarray | None = None) -> tup
     right[:, -1] = 0
     down[-1] = 0
     return right, down
-
-
-def _largest(picture: np.ndarray) -> np.ndarray:
-    """Over the channels of uint8 (H, W, 3): uint8 (H, W)."""
-    red, green, blue = cv2.split(picture)
-    return cv2.max(cv2.max(red, green), blue)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

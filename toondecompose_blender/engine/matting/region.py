@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..channels import apart
 from .pool import Pool
 from .pool_kernels import painted_alike
 
@@ -85,18 +86,19 @@ def _seen_through(mask: np.ndarray, pool: Pool, scale: float) -> np.ndarray:
     window = np.s_[max(0, y - 2):y + height + 2, max(0, x - 2):x + width + 2]
     through = np.zeros(mask.shape, bool)
     if width:
-        apart = np.abs(pool.color[window] - pool.background[window]).max(2)
-        through[window] = _gaps(paint[window], mask[window] | pool.hidden[window], apart, odd(SLIT * scale))
+        contrast = apart(pool.color[window], pool.background[window])
+        through[window] = _gaps(paint[window], mask[window] | pool.hidden[window], contrast, odd(SLIT * scale))
     return through
 
 
-def _gaps(paint: np.ndarray, mask: np.ndarray, apart: np.ndarray, slit: int) -> np.ndarray:
-    """The parts of the `paint`, 2 where it is colored, that have a visible outline: what of the sprite lies around them is `apart` from
-    what is behind it, float32 gray levels; and that are colored, or narrower than `slit` px and open to where the `mask` ends."""
+def _gaps(paint: np.ndarray, mask: np.ndarray, contrast: np.ndarray, slit: int) -> np.ndarray:
+    """The parts of the `paint`, 2 where it is colored, that have a visible outline: what of the sprite lies around them has this
+    `contrast` to what is behind it, float32 gray levels; and that are colored, or narrower than `slit` px and open to where the
+    `mask` ends."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((paint > 0).astype(np.uint8), connectivity=4)
     near, around = (cv2.dilate(labels.astype(np.float32), np.ones((size, size))).astype(np.int32) for size in (3, 5))
     rim = np.where(mask & (near == 0), around, 0)
-    outlined = np.bincount(rim[apart >= DRAWN], minlength=count) >= OUTLINED * np.maximum(np.bincount(rim.ravel(), minlength=count), 1)
+    outlined = np.bincount(rim[contrast >= DRAWN], minlength=count) >= OUTLINED * np.maximum(np.bincount(rim.ravel(), minlength=count), 1)
     colored = np.bincount(labels[paint == 2], minlength=count) > 0
     wide = np.bincount(labels[cv2.erode(paint, np.ones((slit, slit), np.uint8)) > 0], minlength=count) > 0
     opened = np.bincount(near[~mask], minlength=count) >= OPEN
