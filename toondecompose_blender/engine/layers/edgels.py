@@ -10,6 +10,7 @@ import cv2
 import numba
 import numpy as np
 
+from ..channels import apart
 from ..parallel import map_ordered
 from .supervoxels import Supervoxels
 
@@ -62,11 +63,10 @@ def find_edgels(voxels: Supervoxels, flow) -> Edgels:
 def _of_frame(picture: np.ndarray) -> np.ndarray:
     """Edgels of one frame (n, 5), uint16 because a long clip has many: y, x, y', x', contrast; sharp and then soft ones, of right-hand
     neighbors and of lower ones."""
-    picture = picture.astype(np.int16)
     found = []
     for reach in (1, SOFT):
         for dy, dx in ((0, reach), (reach, 0)):
-            step = np.abs(picture[dy:, dx:] - picture[:len(picture) - dy, :picture.shape[1] - dx]).max(2)
+            step = apart(picture[dy:, dx:], picture[:len(picture) - dy, :picture.shape[1] - dx])
             y, x = np.nonzero(step >= CONTRAST if reach == 1 else _soft(picture, step, dy > 0))
             found.append(np.stack([y, x, y + dy, x + dx, step[y, x]], 1).astype(np.uint16))
     return np.concatenate(found)
@@ -74,12 +74,11 @@ def _of_frame(picture: np.ndarray) -> np.ndarray:
 
 def _soft(picture: np.ndarray, step: np.ndarray, upright: bool) -> np.ndarray:
     """Which of the differences over `SOFT` px are the middle of a blurred edge: steepest along the axis, without a sharp edge there."""
-    axis = 0 if upright else 1
-    near = np.abs(np.diff(picture, axis=axis)).max(2).astype(np.uint8)
+    near = apart(picture[1:], picture[:-1]) if upright else apart(picture[:, 1:], picture[:, :-1])
     window = np.ones((SOFT + 1, 1) if upright else (1, SOFT + 1), np.uint8)
     anchor = (0, 0)
     sharpest = cv2.dilate(near, window[:-1] if upright else window[:, :-1], anchor=anchor)[:step.shape[0], :step.shape[1]]
-    steepest = cv2.dilate(step.astype(np.uint8), window)
+    steepest = cv2.dilate(step, window)
     return (step >= SOFT_CONTRAST) & (step == steepest) & (sharpest < CONTRAST)
 
 
@@ -114,37 +113,50 @@ def bridged(motion: np.ndarray) -> np.ndarray:
     return motion[known[nearest]]
 
 
-def motion_cost(edgels: Edgels, voxels: Supervoxels, motion: np.ndarray) -> np.ndarray:
-    """How badly `motion` (T-1, 3, 3) explains each edgel, float32 (n, 3) in 0..1, .5 if not checkable, in three cases.
+def motion_cost(edgels: Edgels, voxels: Supervoxels, motion: np.ndarray, *, only: np.ndarray | None = None) -> np.ndarray:
+    """How badly `motion` (T-1, 3, 3) explains each edgel, float32 (n, 3) in 0..1, .5 if not checkable, in three cases; 0 for
+    edgels that are not among `only` (bool (n,)), if those are given.
 
     0: both sides move so, the two pixels reappear.  1: only the first side does, and it hides what the other shows: its
     pixel reappears, and beside it is still something else.  2: only the second side does.
     """
     homographies, valid = chained(motion, LAGS)
-    cost = np.empty((len(edgels.places), 3), np.float32)
+    cost = np.zeros((len(edgels.places), 3), np.float32)
+    wanted = np.ones(len(cost), bool) if only is None else only
 
     def part(begin: int) -> None:
         chunk = slice(begin, begin + CHUNK)
-        _cost(edgels.places[chunk], voxels.sharp, voxels.low, voxels.high, homographies, np.array(LAGS), valid, cost[chunk])
+        _cost(edgels.places[chunk], wanted[chunk], voxels.sharp, voxels.low, voxels.high, homographies, np.array(LAGS), valid,
+              cost[chunk])
 
     for _ in map_ordered(part, range(0, len(cost), CHUNK)):
         pass
     return cost
 
 
-@numba.njit(nogil=True, cache=True)
-def _cost(places, sharp, low, high, homographies, lags, valid, cost):
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _cost(places, wanted, sharp, low, high, homographies, lags, valid, cost):
     frames = len(sharp)
     for q in range(len(places)):
-        t, checked = places[q, 0], 0
+        if not wanted[q]:
+            continue
+        t, y, x, down, across, step = places[q]
+        own, other = _color(sharp, t, y, x), _color(sharp, t, down, across)
         both = first = second = 0.0
+        checked = 0
         for pair in range(0, len(lags), 2):
             least = (9.0, 9.0, 9.0)
             for n in range(pair, pair + 2):
                 s = t + lags[n]
                 if 0 <= s < frames and valid[n, t]:
-                    found = _mismatch(places, q, sharp, low, high, homographies, n, s)
-                    least = min(least[0], found[0]), min(least[1], found[1]), min(least[2], found[2])
+                    v, u = _moved(homographies, n, t, y, x, low.shape)
+                    below, beside = _moved(homographies, n, t, down, across, low.shape)
+                    if v < 0 or below < 0:
+                        continue
+                    first_moved, second_lost = _found(own, other, step, low, high, s, v, u)
+                    second_moved, first_lost = _found(other, own, step, low, high, s, below, beside)
+                    least = (min(least[0], max(first_moved, second_moved)), min(least[1], max(first_moved, first_lost)),
+                             min(least[2], max(second_moved, second_lost)))
             if least[0] < 2:
                 both, first, second = both + least[0], first + least[1], second + least[2]
                 checked += 1
@@ -153,35 +165,33 @@ def _cost(places, sharp, low, high, homographies, lags, valid, cost):
         cost[q, 2] = second / checked if checked else 0.5
 
 
-@numba.njit(nogil=True, cache=True)
-def _mismatch(places, q, sharp, low, high, homographies, n, s):
-    """The three costs, 0..1, of edgel q at its place in frame s, to which homography n leads; more than any if that is outside."""
-    first_moved, second_lost = _side(places, q, 1, 3, sharp, low, high, homographies, n, s)
-    if first_moved > 2:
-        return 9.0, 9.0, 9.0
-    second_moved, first_lost = _side(places, q, 3, 1, sharp, low, high, homographies, n, s)
-    if second_moved > 2:
-        return 9.0, 9.0, 9.0
-    return max(first_moved, second_moved), max(first_moved, first_lost), max(second_moved, second_lost)
-
-
 @numba.njit(nogil=True, cache=True, inline="always")
-def _side(places, q, own, opposite, sharp, low, high, homographies, n, s):
-    """Of the side of an edgel in the columns `own`: how far its color is not there, and how far the other side's is lost there.
+def _color(picture, t, y, x):
+    return np.int32(picture[t, y, x, 0]), np.int32(picture[t, y, x, 1]), np.int32(picture[t, y, x, 2])
 
-    All arrays are handed over whole: a part of one made for each edgel would cost as much as all that is done with it.
-    """
-    t, y, x, step = places[q, 0], places[q, own], places[q, own + 1], places[q, 5]
+
+@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _moved(homographies, n, t, y, x, shape):
+    """The row and column of a pixel after homography n of frame t; -1 where that is outside of pictures of this `shape`."""
     z = homographies[n, t, 2, 0] * x + homographies[n, t, 2, 1] * y + homographies[n, t, 2, 2]
-    u = int(np.floor((homographies[n, t, 0, 0] * x + homographies[n, t, 0, 1] * y + homographies[n, t, 0, 2]) / z + 0.5))
-    v = int(np.floor((homographies[n, t, 1, 0] * x + homographies[n, t, 1, 1] * y + homographies[n, t, 1, 2]) / z + 0.5))
-    if u < 0 or v < 0 or u >= low.shape[2] or v >= low.shape[1]:
-        return 9.0, 9.0
+    across = homographies[n, t, 0, 0] * x + homographies[n, t, 0, 1] * y + homographies[n, t, 0, 2]
+    down = homographies[n, t, 1, 0] * x + homographies[n, t, 1, 1] * y + homographies[n, t, 1, 2]
+    if z != 1:      # dividing takes longer than all the rest
+        across, down = across / z, down / z
+    u, v = int(np.floor(across + 0.5)), int(np.floor(down + 0.5))
+    if u < 0 or v < 0 or u >= shape[2] or v >= shape[1]:
+        return -1, -1
+    return v, u
+
+
+@numba.njit(nogil=True, cache=True, inline="always", error_model="numpy")
+def _found(own, other, step, low, high, s, v, u):
+    """How far the color of one side of an edgel, `own`, is not at a place of frame s, and how far that of the `other` side is lost
+    there, 0..1."""
     distance = contrast = np.int32(0)
     for c in range(3):
-        value, other = np.int32(sharp[t, y, x, c]), np.int32(sharp[t, places[q, opposite], places[q, opposite + 1], c])
         darkest, lightest = np.int32(low[s, v, u, c]), np.int32(high[s, v, u, c])
-        distance = max(distance, darkest - value, value - lightest)
-        contrast = max(contrast, lightest - other, other - darkest)
-    moved = min(1.0, max(0.0, (distance - FORGIVEN) / max(10.0, 0.5 * step)))
-    return moved, max(0.0, 1 - contrast / (PERSISTING * step))
+        distance = max(distance, darkest - own[c], own[c] - lightest)
+        contrast = max(contrast, lightest - other[c], other[c] - darkest)
+    moved = 0.0 if distance <= FORGIVEN else min(1.0, (distance - FORGIVEN) / max(10.0, 0.5 * step))
+    return moved, 0.0 if contrast >= PERSISTING * step else 1 - contrast / (PERSISTING * step)

@@ -32,13 +32,18 @@ class Proposals:
     motions: list[np.ndarray] = field(default_factory=list)
     costs: list[np.ndarray] = field(default_factory=list)
 
-    def add(self, motion: np.ndarray, cost: np.ndarray | None = None) -> None:
+    def add(self, motion: np.ndarray) -> None:
         self.motions.append(motion)
-        self.costs.append(motion_cost(self.edgels, self.voxels, motion) if cost is None else cost)
+        self.costs.append(motion_cost(self.edgels, self.voxels, motion))
 
     def unexplained(self) -> np.ndarray:
         """The lowest cost of any proposal for each edgel."""
         return np.minimum.reduce([cost[:, 0] for cost in self.costs])
+
+    def gain(self, motion: np.ndarray, lowest: np.ndarray) -> float:
+        """The weight of edgels that `motion` explains beyond the `lowest` cost so far."""
+        cost = motion_cost(self.edgels, self.voxels, motion, only=lowest > 0)    # where that is 0, nothing can be gained
+        return (self.edgels.weight * np.maximum(0, lowest - cost[:, 0])).sum()
 
 
 def propose_motions(edgels: Edgels, voxels: Supervoxels, frames: np.ndarray, flow, camera: np.ndarray) -> Proposals:
@@ -71,10 +76,9 @@ def _propose_pieces(result: Proposals) -> None:
         motion = fit_motion(edgels, np.where((edgels.pieces == piece).any(1), left + 0.02, 0))
         if not np.isfinite(motion).any():
             continue
-        cost = motion_cost(edgels, result.voxels, motion)
-        if (edgels.weight * np.maximum(0, lowest - cost[:, 0])).sum() >= max(LEAST_GAIN, LEAST_GAIN_SHARE * total):
-            result.add(motion, cost)
-            lowest = np.minimum(lowest, cost[:, 0])
+        if result.gain(motion, lowest) >= max(LEAST_GAIN, LEAST_GAIN_SHARE * total):
+            result.add(motion)
+            lowest = np.minimum(lowest, result.costs[-1][:, 0])
 
 
 def _propose_correlated(result: Proposals) -> bool:
@@ -86,11 +90,10 @@ def _propose_correlated(result: Proposals) -> bool:
         for shift in (-1, 0, 1):    # the correlation is made at half size
             moved = motion.copy()
             moved[:, 0, 2] += shift
-            cost = motion_cost(edgels, result.voxels, moved)
-            gain = (edgels.weight * np.maximum(0, lowest - cost[:, 0])).sum()
+            gain = result.gain(moved, lowest)
             if best is None or gain > best[0]:
-                best = gain, moved, cost
+                best = gain, moved
         if best[0] > max(LEAST_GAIN, 2e-4 * edgels.weight.sum()):
-            result.add(*best[1:])
+            result.add(best[1])
             added = True
     return added

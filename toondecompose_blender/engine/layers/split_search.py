@@ -116,9 +116,9 @@ def _refit(proposals: Proposals, labels: np.ndarray, motions: list, costs: list)
         owner, before = owner_cost(edgels, labels, costs[k])
         own = owner == k
         motion = fit_motion(edgels, np.where(own, edgels.weight, 0))
-        cost = motion_cost(edgels, proposals.voxels, motion)
+        cost = motion_cost(edgels, proposals.voxels, motion, only=own)
         if (edgels.weight * (owner_cost(edgels, labels, cost)[1] - before))[own].sum() < 0:
-            motions[k], costs[k] = motion, cost
+            motions[k], costs[k] = motion, motion_cost(edgels, proposals.voxels, motion)
 
 
 def _grown(space: Space, count: int, forced: bool) -> tuple[list[int], np.ndarray, list[float]]:
