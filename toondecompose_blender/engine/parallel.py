@@ -25,9 +25,10 @@ def worker_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def map_ordered(function: Callable[[Item], Value], items: Iterable[Item], *, ahead: int = 2) -> Iterator[Value]:
-    """`function` of every item, in order, with at most `ahead` results per thread waiting (so memory stays bounded)."""
-    workers = worker_count()
+def map_ordered(function: Callable[[Item], Value], items: Iterable[Item], *, ahead: int = 2, most: int | None = None) -> Iterator[Value]:
+    """`function` of every item, in order, with at most `ahead` results per thread waiting (so memory stays bounded); `most`: threads
+    that may work on items which take much memory each."""
+    workers = min(worker_count(), most or worker_count())
     if workers == 1:
         yield from paged(map(function, items))
         return

@@ -31,6 +31,7 @@ LINE_DEPTH = 24         # gray levels by which a line stands out from both its s
 LINE_WIDTH = 5          # px, the widest line
 LINE_LENGTH = 40        # px a frame that a piece of a line may have: lines of one color touch and would join all they bound
 WINDOW_VOXELS = 10_000_000  # grown at once, 42 bytes each: longer clips are grown in windows and stitched
+WINDOWS_AT_ONCE = 2     # so that memory stays bounded
 STITCH_STEP = 20        # mean color step, two pieces on both sides of a window's end are one below it (judgement)
 
 
@@ -104,10 +105,11 @@ def _stitched(sharp: np.ndarray, flow) -> np.ndarray:
     frames, h, w = sharp.shape[:3]
     window = max(2, WINDOW_VOXELS // (h * w))
     labels = new((frames, h, w), np.int32)
-    count, joints = 0, []
-    for begin in range(0, frames, window):
-        end = min(frames, begin + window)
-        labels[begin:end] = _grown(sharp[begin:end], flow, begin) + count
+    count, joints, begins = 0, [], range(0, frames, window)
+    grown = map_ordered(lambda begin: _grown(sharp[begin:begin + window], flow, begin), begins, ahead=1, most=WINDOWS_AT_ONCE)
+    for begin, part in zip(begins, grown, strict=True):
+        end = begin + len(part)
+        labels[begin:end] = part + count
         if begin:
             joints.append(_joints(labels, sharp, flow, begin - 1))
         count = int(labels[begin:end].max()) + 1
