@@ -14,7 +14,7 @@ from ..channels import apart
 from ..parallel import map_ordered
 from .supervoxels import Supervoxels
 
-__all__ = ["CONTRAST", "Edgels", "find_edgels", "motion_cost", "chained", "bridged"]
+__all__ = ["CONTRAST", "LONG", "Edgels", "find_edgels", "motion_cost", "lasting_cost", "chained", "bridged"]
 
 CONTRAST = 12               # smallest max-channel difference of an edgel (by trial on toon clips)
 SOFT = 4                    # px over which the two sides of a blurred edge are compared (a near plane out of focus)
@@ -23,6 +23,7 @@ FULL_WEIGHT = 40            # contrast at which an edgel counts fully (by trial 
 PER_FRAME = 6000            # edgels a frame ...
 IN_ALL = 480_000            # ... and of the clip: a long clip is thinned, so that time and memory stay bounded
 LAGS = (1, -1, 4, -4)       # frames at which a motion is checked, in pairs of signs (by trial on toon clips)
+LONG, SHORTEST = 16, 6      # frames to both sides up to which what stands still is looked for again, and the fewest (judgement)
 FORGIVEN = 6.0              # color distance that noise and sub-pixel shifts explain (by trial on toon clips)
 PERSISTING = 0.5            # share of its contrast that an edge over a changing background keeps
 CHUNK = 20_000              # edgels a thread works on at once
@@ -163,6 +164,38 @@ def _cost(places, wanted, sharp, low, high, homographies, lags, valid, cost):
         cost[q, 0] = both / checked if checked else 0.5
         cost[q, 1] = first / checked if checked else 0.5
         cost[q, 2] = second / checked if checked else 0.5
+
+
+def lasting_cost(edgels: Edgels, voxels: Supervoxels, cost: np.ndarray) -> np.ndarray:
+    """The `cost` (n, 3) of standing still, raised where an edgel is found at none of several times up to `LONG` frames before and
+    after: a cloud may need as long to drift by a few px, and what only something passed before is found at one of them."""
+    cost = cost.copy()
+
+    def part(begin: int) -> None:
+        chunk = slice(begin, begin + CHUNK)
+        _outlasted(edgels.places[chunk], voxels.sharp, voxels.low, voxels.high, cost[chunk])
+
+    for _ in map_ordered(part, range(0, len(cost), CHUNK)):
+        pass
+    return cost
+
+
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _outlasted(places, sharp, low, high, cost):
+    for q in range(len(places)):
+        t, y, x, down, across, step = places[q]
+        lag = min(LONG, t, len(sharp) - 1 - t)
+        if lag < SHORTEST:
+            continue
+        own, other = _color(sharp, t, y, x), _color(sharp, t, down, across)
+        least = (9.0, 9.0, 9.0)
+        for s in (t - lag, t + lag, t - 3 * lag // 4, t + 3 * lag // 4, t - lag // 2, t + lag // 2):
+            first_moved, second_lost = _found(own, other, step, low, high, s, y, x)
+            second_moved, first_lost = _found(other, own, step, low, high, s, down, across)
+            least = (min(least[0], max(first_moved, second_moved)), min(least[1], max(first_moved, first_lost)),
+                     min(least[2], max(second_moved, second_lost)))
+        for case in range(3):
+            cost[q, case] = max(cost[q, case], least[case])
 
 
 @numba.njit(nogil=True, cache=True, inline="always")

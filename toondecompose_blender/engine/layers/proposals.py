@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .edgels import Edgels, motion_cost
-from .proposals_chains import correlated_motions, dominant_motions
+from .edgels import Edgels, lasting_cost, motion_cost
+from .proposals_chains import correlated_motions, dominant_motions, drifting_motion
 from .proposals_fit import fit_motion
 from .supervoxels import Supervoxels
 
@@ -22,6 +22,7 @@ LEAST_GAIN = 15.0       # weight that a proposal must newly explain ...
 LEAST_GAIN_SHARE = 5e-5
 CHAINS = 2
 CORRELATIONS = 4
+DRIFTS = 3
 
 
 @dataclass
@@ -46,8 +47,9 @@ class Proposals:
         return (self.edgels.weight * np.maximum(0, lowest - cost[:, 0])).sum()
 
 
-def propose_motions(edgels: Edgels, voxels: Supervoxels, frames: np.ndarray, flow, camera: np.ndarray) -> Proposals:
-    """Proposals for `frames`; `camera` (T-1, 3, 3) is the background's motion from frame to frame."""
+def propose_motions(edgels: Edgels, voxels: Supervoxels, frames: np.ndarray, flow, camera: np.ndarray, *,
+                    static: bool) -> Proposals:
+    """Proposals for `frames`; `camera` (T-1, 3, 3) is the background's motion from frame to frame, `static` if it stands still."""
     result = Proposals(edgels, voxels)
     result.add(camera)
     result.add(np.repeat(np.eye(3)[None], len(camera), 0))
@@ -58,6 +60,8 @@ def propose_motions(edgels: Edgels, voxels: Supervoxels, frames: np.ndarray, flo
     for _ in range(CORRELATIONS):
         if not _propose_correlated(result):
             break
+    if static:
+        _propose_drifting(result)
     return result
 
 
@@ -97,3 +101,16 @@ def _propose_correlated(result: Proposals) -> bool:
             result.add(best[1])
             added = True
     return added
+
+
+def _propose_drifting(result: Proposals) -> None:
+    """Steady drifts, too slow to be told from standing still but over many frames."""
+    edgels, frames = result.edgels, len(result.voxels.labels)
+    lasting = lasting_cost(edgels, result.voxels, result.costs[0])[:, 0]
+    for _ in range(DRIFTS):
+        drift = drifting_motion(edgels, lasting, result.voxels.labels.shape)
+        motion = np.repeat(drift[None], frames - 1, 0)
+        if result.gain(motion, lasting) <= max(LEAST_GAIN, 2e-4 * edgels.weight.sum()):
+            break
+        result.add(motion)
+        lasting = np.minimum(lasting, result.costs[-1][:, 0])

@@ -4,15 +4,18 @@ It must not know the other proposals or any label."""
 
 from __future__ import annotations
 
+from collections import deque
+from functools import partial
+
 import cv2
 import numpy as np
 
 from ..geometry import normalized, project
 from ..paged import Recalled
 from ..parallel import map_ordered
-from .edgels import Edgels
+from .edgels import LONG, Edgels
 
-__all__ = ["dominant_motions", "correlated_motions"]
+__all__ = ["dominant_motions", "correlated_motions", "drifting_motion"]
 
 GRID = 4                # px between the points of a homography search
 HYPOTHESES = 4          # homographies peeled off a pair (by trial on toon clips)
@@ -100,15 +103,7 @@ def correlated_motions(edgels: Edgels, lowest: np.ndarray, shape: tuple[int, int
     """Two motions from correlating unexplained edgels (cost `lowest`) with the next frame's: one shift for the clip, one a pair."""
     frames, h, w = shape
     h, w = (h + 1) // 2, (w + 1) // 2
-    mass = edgels.weight * np.maximum(0, lowest - IGNORED_COST)
-
-    def spectrum(t: int) -> np.ndarray:
-        span = slice(edgels.begin[t], edgels.begin[t + 1])
-        cell = edgels.places[span, 1] // 2 * w + edgels.places[span, 2] // 2
-        picture = np.bincount(cell, mass[span], h * w).reshape(h, w).astype(np.float32)
-        return np.fft.rfft2(cv2.GaussianBlur(picture, (0, 0), 1.0), (2 * h, 2 * w)).astype(np.complex64)
-
-    spectra = Recalled(spectrum, frames, size=16 * h * w)
+    spectra = Recalled(partial(_spectrum, edgels, lowest, (h, w)), frames, size=16 * h * w)
     correlations = Recalled(lambda t: np.fft.irfft2(np.conj(spectra[t]) * spectra[t + 1], (2 * h, 2 * w)).astype(np.float32), frames - 1,
                             size=16 * h * w)
     whole = np.zeros((2 * h, 2 * w), np.float32)
@@ -121,6 +116,31 @@ def correlated_motions(edgels: Edgels, lowest: np.ndarray, shape: tuple[int, int
         whole += correlations[t]
         varying.append(shift)
     return [np.repeat(_shift(whole, h, w)[None], frames - 1, 0), np.stack(varying)]
+
+
+def drifting_motion(edgels: Edgels, lowest: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """The steady translation (3, 3) a frame by which unexplained edgels correlate best with those `LONG` frames later."""
+    frames, h, w = shape
+    h, w = (h + 1) // 2, (w + 1) // 2
+    lag = min(LONG, frames - 1)
+    whole, waiting = np.zeros((2 * h, 2 * w), np.float32), deque()
+    for spectrum in map_ordered(partial(_spectrum, edgels, lowest, (h, w)), range(frames)):
+        waiting.append(spectrum)
+        if len(waiting) > lag:
+            whole += np.fft.irfft2(np.conj(waiting.popleft()) * spectrum, (2 * h, 2 * w)).astype(np.float32)
+    motion = _shift(whole, h, w)
+    motion[:2, 2] /= lag
+    return motion
+
+
+def _spectrum(edgels: Edgels, lowest: np.ndarray, size: tuple[int, int], t: int) -> np.ndarray:
+    """The spectrum of the unexplained edgels (cost `lowest`) of frame t in a picture of `size` (h, w), half as large as the frame."""
+    h, w = size
+    span = slice(edgels.begin[t], edgels.begin[t + 1])
+    mass = edgels.weight[span] * np.maximum(0, lowest[span] - IGNORED_COST)
+    cell = edgels.places[span, 1] // 2 * w + edgels.places[span, 2] // 2
+    picture = np.bincount(cell, mass, h * w).reshape(h, w).astype(np.float32)
+    return np.fft.rfft2(cv2.GaussianBlur(picture, (0, 0), 1.0), (2 * h, 2 * w)).astype(np.complex64)
 
 
 def _shift(correlation: np.ndarray, h: int, w: int) -> np.ndarray:

@@ -66,7 +66,7 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     voxels = build_supervoxels(frames, flow)
     edgels = find_edgels(voxels, flow)
     report.step()
-    proposals = propose_motions(edgels, voxels, frames, flow, steps)
+    proposals = propose_motions(edgels, voxels, frames, flow, steps, static=static)
     report.step()
     graph = build_graph(voxels, edgels)
     tables = sprite_tables(proposals, graph)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..paged import paged, stacked
 from ..parallel import map_ordered
-from .edgels import Edgels, motion_cost
+from .edgels import Edgels, lasting_cost, motion_cost
 from .ownership import Conflicts, Energy, Graph, build_conflicts, components_of, edge_table, owner_cost
 from .ownership_moves import expanded, relaxed, swept
 from .proposals import Proposals
@@ -51,14 +51,15 @@ class Layers:
 
 @dataclass(frozen=True)
 class Space:
-    """What a search needs: proposals, the table of the one that is `behind` (background), those of all `before` it (sprites), and
-    the fixed terms."""
+    """What a search needs: proposals, the table of the one that is `behind` (background, edgel `costs` (n, 3)), those of all `before`
+    it (sprites), and the fixed terms."""
     proposals: Proposals
     graph: Graph
     behind: np.ndarray
     before: Tables
     conflicts: Conflicts
     background: int
+    costs: np.ndarray
     back_cost: np.ndarray
     front_cost: np.ndarray
 
@@ -76,12 +77,15 @@ class Space:
 def open_space(proposals: Proposals, graph: Graph, before: Tables, agreement: Agreement, *, background: int, static: bool) -> Space:
     """The search space with proposal number `background` as the motion of layer 0, and the pieces' `agreement` with it."""
     edgels, voxels = proposals.edgels, proposals.voxels
+    cost = proposals.costs[background]
+    if static:
+        cost = lasting_cost(edgels, voxels, cost)
     back, front = AGAINST * agreement.against, BORDER_STATIC * voxels.border
     if not static:      # before a still background a sprite that holds still agrees with it, too
         front = BORDER_MOVING * voxels.border + FOR * agreement.for_
     return Space(
-        proposals, graph, sprite_table(graph, edgels, proposals.costs[background], 0), before,
-        build_conflicts(voxels, proposals.motions[background]), background, back, front)
+        proposals, graph, sprite_table(graph, edgels, cost, 0), before,
+        build_conflicts(voxels, proposals.motions[background]), background, cost, back, front)
 
 
 def sprite_tables(proposals: Proposals, graph: Graph) -> Tables:
@@ -101,7 +105,7 @@ def find_layers(space: Space, count: int, *, forced: bool) -> Layers:
     energy = space.energy(chosen)
     labels = relaxed(energy, labels, cycles=2)
     motions = [space.proposals.motions[m] for m in chosen]
-    costs = [space.proposals.costs[m] for m in chosen]
+    costs = [space.costs] + [space.proposals.costs[m] for m in chosen[1:]]
     for _ in range(REFITS):
         _refit(space.proposals, labels, motions, costs)
         energy = space.over(np.stack([sprite_table(space.graph, space.proposals.edgels, cost, k) for k, cost in enumerate(costs)], 1))
