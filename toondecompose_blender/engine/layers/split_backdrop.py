@@ -15,7 +15,7 @@ from .supervoxels import mean_colors
 __all__ = ["sky_of", "behind_all"]
 
 LIKE = 8                # color difference up to which pieces of background are the same flat color
-SHARE = 0.05, 0.6       # of the picture, that a sky may fill: less is a window, more is the background itself (judgement)
+SHARE = 0.05, 0.8       # of the picture, that a sky may fill: less is a window, more is the background itself (drawn clips)
 BELOW = 0.05            # share of its contact with the picture's border that may lie at the bottom
 
 
