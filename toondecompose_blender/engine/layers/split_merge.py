@@ -19,7 +19,7 @@ from .supervoxels import Supervoxels, mean_colors
 
 __all__ = ["attached", "merged_to", "merged_while_cheap", "smoothed", "worth_more_than_a_sprite"]
 
-TOUCHING = 0.04         # share of a still piece's outline that its sprite must hold (by trial on toon clips) ...
+TOUCHING = 0.015        # share of a still piece's outline that its sprite must hold (by trial on toon clips) ...
 FAITHFUL = 0.6          # ... in this share of the frames that show the piece: what a sprite only passes is background
 ROAMING = 1.0           # sizes of the piece that the sprite may travel: an arm stays near its body (judgement)
 COVERED = 0.2           # share of a still piece that sprites may pass over, if it is no background
@@ -29,6 +29,8 @@ LIKE = 8                # color difference below which a piece looks like backgr
 NOTABLE = 2e-4          # share of the clip's voxels from which background can be a model
 SMOOTHING = 2.0         # times the border cost of the search: fills that any motion explains follow their outlines (drawn clips)
 ATTACHED = 0.5          # share of the energy that a merge costs which attachment forgives: limbs move by themselves (drawn clips)
+ALIKE, FORGIVEN = 0.5, 0.8  # share of colors in common from which layers look alike, and of that energy, if all are (measured)
+TONES = 32              # gray levels a channel that are one color
 LOST_AREA = 1e-3        # energy of a voxel of the smaller layer of a merge: rather lose a patch than a plane (drawn clips)
 WORTHWHILE = 0.08       # a sprite's merge costs more, of the (geometric) mean of the energy with one layer and without it (measured)
 PLANE = 2e-3            # energy that a voxel of a flat plane is worth (drawn clips: a tenth of what a true sprite's merge costs)
@@ -149,6 +151,7 @@ def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers, int
     frames, now = len(edgels.begin) - 1, energy.of(labels)
     together = attachments(labels, layers.motions, edgels, energy.graph.voxels)
     together[:, 0] = 0  # nothing is a limb of the background
+    alike = _resemblance(layers)
     size = np.bincount(labels, energy.graph.voxels.size, total)
     outline = _shared_outlines(labels, energy, total)
     owner = labels[edgels.pieces].max(1)
@@ -161,9 +164,19 @@ def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers, int
             if into:
                 union = _with_motion(union, gone, into, owned[:, gone] > owned[:, into], edgels)
             attached, lost = together[gone, into], size[gone] if not into else min(size[gone], size[into])
-            cost = (union.energy.of(union.labels) - now) * (1 - ATTACHED * attached)
+            cost = (union.energy.of(union.labels) - now) * (1 - ATTACHED * attached - (FORGIVEN * alike[gone, into] if into else 0))
             score = cost + LOST_AREA * lost - SHARED_BORDER * attached * outline[gone, into]
             yield score, union, gone
+
+
+def _resemblance(layers: Layers) -> np.ndarray:
+    """How far each two layers share their colors, beyond what many do by chance: 0..1 symmetric (K, K)."""
+    voxels, count = layers.energy.graph.voxels, len(layers.motions)
+    colors = np.ravel_multi_index(tuple((mean_colors(voxels) // TONES).astype(int).T), (256 // TONES,) * 3)
+    areas = np.zeros((count, (256 // TONES) ** 3))
+    np.add.at(areas, (layers.labels, colors), voxels.size)
+    shares = areas / np.maximum(1, areas.sum(1, keepdims=True))
+    return np.clip((np.minimum(shares[:, None], shares[None]).sum(-1) - ALIKE) / (1 - ALIKE), 0, 1)
 
 
 def _with_motion(layers: Layers, gone: int, into: int, leads: np.ndarray, edgels: Edgels) -> Layers:
