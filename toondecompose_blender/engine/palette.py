@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from ..protocol import Swatch
+from .parallel import map_ordered
 
 __all__ = ["MOST_SWATCHES", "find_palette", "index_map"]
 
@@ -29,8 +30,8 @@ def find_palette(drawings: list[np.ndarray], shown: list[int]) -> tuple[Swatch, 
     `drawings` are straight RGBA uint8 (H, W, 4); `shown[d]` is the number of frames that show drawing d, its weight.
     """
     histogram = np.zeros(1 << 3 * BITS, np.float64)
-    for drawing, weight in zip(drawings, shown, strict=True):
-        _count(drawing, _flat(drawing), weight, histogram)
+    for drawing, weight, flat in zip(drawings, shown, map_ordered(_flat, drawings), strict=True):
+        _count(drawing, flat, weight, histogram)
     used = np.flatnonzero(histogram)
     if not len(used):
         return ()
@@ -90,7 +91,7 @@ def _code(red, green, blue):
 
 
 def _flat(drawing: np.ndarray) -> np.ndarray:
-    gray = cv2.cvtColor(np.ascontiguousarray(drawing[..., :3]), cv2.COLOR_RGB2GRAY)
+    gray = cv2.cvtColor(drawing, cv2.COLOR_RGBA2GRAY)
     kernel = np.ones((3, 3), np.uint8)
     return (cv2.dilate(gray, kernel) - cv2.erode(gray, kernel) < FLAT_RANGE) & (cv2.erode(drawing[..., 3], kernel) > 250)
 

@@ -61,6 +61,17 @@ def over(front: np.ndarray, behind: np.ndarray) -> np.ndarray:
     return result
 
 
+@numba.njit(nogil=True, cache=True, error_model="numpy")
+def _rounded(picture):
+    """uint8 of float32 (H, W, 3) in 0..1."""
+    result = np.empty(picture.shape, np.uint8)
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            for c in range(picture.shape[2]):
+                result[y, x, c] = np.uint8(np.rint(min(max(picture[y, x, c], np.float32(0)), np.float32(1)) * np.float32(255)))
+    return result
+
+
 def decibel(squared_error: float) -> float:
     """Peak signal to noise ratio in dB of 8-bit pictures with this mean squared error; at most 138 dB."""
     return round(float(10 * np.log10(255**2 / max(squared_error, 1e-9))), 2)
@@ -154,7 +165,7 @@ class Recomposer:
 
     def frame(self, t: int) -> np.ndarray:
         """Frame t (from 0) as uint8 (H, W, 3), rounded once."""
-        return np.rint(np.clip(self.exact(t), 0, 1) * 255).astype(np.uint8)
+        return _rounded(self.exact(t))
 
     def frames(self, *, accelerator: Accelerator | None = None) -> Iterator[np.ndarray]:
         """All frames in order."""

@@ -70,19 +70,39 @@ class Energy:
 
     def of(self, labels: np.ndarray) -> float:
         """The energy of `labels` int64 (n,)."""
-        graph, first, second = self.graph, labels[self.graph.first], labels[self.graph.second]
-        total = self.pairs(np.arange(len(first)), first, second).sum()
-        total += self.potts * graph.length[first != second].sum() + self.unary[np.arange(len(labels)), labels].sum()
-        both = (labels[self.conflicts.rows()] == 0) & (labels[self.conflicts.neighbor] == 0)
-        return float(total + 0.5 * self.conflicts.weight[both].sum())
-
-    def pairs(self, pairs: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """The ownership cost of `pairs` if their pieces had the labels `first` and `second` (numbers or arrays)."""
-        return self.ownership[pairs, np.maximum(first, second), np.where(first > second, 1, np.where(first < second, 2, 0))]
+        graph, conflicts = self.graph, self.conflicts
+        owned, outline = _pair_terms(labels, graph.first, graph.second, graph.length, self.ownership)
+        total = owned.sum() + (self.potts * outline.sum() + self.unary[np.arange(len(labels)), labels].sum())
+        return float(total + 0.5 * _clash_terms(labels, conflicts.start, conflicts.neighbor, conflicts.weight).sum())
 
     def kept(self, columns: list[int]) -> Energy:
         """The energy of the labels `columns` only."""
         return replace(self, ownership=self.ownership[:, columns], unary=self.unary[:, columns])
+
+
+@numba.njit(nogil=True, cache=True)
+def _pair_terms(labels, first, second, length, ownership):
+    """The ownership cost of each pair, and the length of each whose pieces have different labels."""
+    owned, outline, count = np.empty(len(first)), np.empty(len(first)), 0
+    for p in range(len(first)):
+        a, b = labels[first[p]], labels[second[p]]
+        owned[p] = ownership[p, max(a, b), 1 if a > b else 2 if a < b else 0]
+        if a != b:
+            outline[count] = length[p]
+            count += 1
+    return owned, outline[:count]
+
+
+@numba.njit(nogil=True, cache=True)
+def _clash_terms(labels, start, neighbor, weight):
+    """The weights of the conflicts between pieces that are both background."""
+    clashes, count = np.empty(len(neighbor)), 0
+    for i in range(len(start) - 1):
+        for r in range(start[i], start[i + 1]):
+            if labels[i] == 0 and labels[neighbor[r]] == 0:
+                clashes[count] = weight[r]
+                count += 1
+    return clashes[:count]
 
 
 def build_graph(voxels: Supervoxels, edgels: Edgels) -> Graph:

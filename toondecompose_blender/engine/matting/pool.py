@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..layers.evidence import FLAT_TRUST, TOLERANCE, Evidence, interval, residual_evidence
-from .pool_kernels import add_colors, add_evidence, add_scatter, ranked, surroundings_count
+from .pool_kernels import add_colors, add_evidence, add_scatter, divide, ranked, surroundings_count
 from .random_walker import edge_weights, random_walk
 
 __all__ = ["Exposure", "Pool", "astray", "certain", "few", "gain", "looked_at", "pooled", "surroundings", "walk_input"]
@@ -154,9 +154,8 @@ def _moments(exposures: list[Exposure], sights: np.ndarray) -> tuple[np.ndarray,
     color, background = np.zeros((*sights.shape, 3), np.float32), np.zeros((*sights.shape, 3), np.float32)
     for sight in exposures:
         add_colors(sight.color, sight.background, sight.visible, color, background)
-    divisor = np.maximum(sights, 1e-3)[..., None]
-    color /= divisor
-    background /= divisor
+    divide(color, sights)
+    divide(background, sights)
     covariance, variance = np.zeros_like(sights), np.zeros_like(sights)
     if len(exposures) > 1:
         for sight in exposures:

@@ -7,7 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["add_colors", "add_evidence", "add_scatter", "lay_over", "painted_alike", "premultiplied", "ranked", "surroundings_count"]
+__all__ = ["add_colors", "add_evidence", "add_scatter", "divide", "lay_over", "painted_alike", "parts_chosen",
+           "premultiplied", "ranked", "sums_of_parts", "surroundings_count"]
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -52,6 +53,11 @@ def ranked(levels, skipped):
     """At each pixel of `levels` uint8 (N, H, W) the strongest but for so many, `skipped` int64 (H, W) below N: float32 (H, W) in 0..1."""
     count, height, width = levels.shape
     result = np.empty((height, width), np.float32)
+    if count == 1:      # most drawings are seen once
+        for i in range(height):
+            for j in range(width):
+                result[i, j] = np.float32(levels[0, i, j]) / np.float32(255)
+        return result
     strongest = np.empty(count, np.uint8)
     for i in range(height):
         for j in range(width):
@@ -78,6 +84,16 @@ def add_colors(color, background, visible, colors, backgrounds):
                 for c in range(3):
                     colors[i, j, c] += np.float32(color[i, j, c])
                     backgrounds[i, j, c] += np.float32(background[i, j, c])
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def divide(sums, divisor):
+    """`sums` float32 (H, W, 3) by `divisor` (H, W), in place, which counts at least a thousandth."""
+    for i in range(divisor.shape[0]):
+        for j in range(divisor.shape[1]):
+            least = max(divisor[i, j], np.float32(1e-3))
+            for c in range(3):
+                sums[i, j, c] /= least
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
@@ -120,6 +136,26 @@ def lay_over(laid, color, seen):
                     level = np.rint(laid[i, j, c] + (np.float32(1) - alpha) * np.float32(color[i, j, c]))
                     color[i, j, c] = np.uint8(min(max(level, np.float32(0)), np.float32(255)))
                 seen[i, j] |= alpha > np.float32(0.95)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def sums_of_parts(labels, values, count):
+    """The sum of `values` (H, W) over each of `count` parts of a picture, `labels` int32 (H, W): float64."""
+    sums = np.zeros(count)
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            sums[labels[i, j]] += values[i, j]
+    return sums
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def parts_chosen(labels, chosen):
+    """Where a picture's parts, `labels` int32 (H, W), are `chosen` ones, bool (parts,): bool (H, W)."""
+    result = np.empty(labels.shape, np.bool_)
+    for i in range(labels.shape[0]):
+        for j in range(labels.shape[1]):
+            result[i, j] = chosen[labels[i, j]]
+    return result
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..channels import apart
 from .pool import Pool
-from .pool_kernels import painted_alike
+from .pool_kernels import painted_alike, parts_chosen, sums_of_parts
 
 __all__ = ["Region", "find_region", "odd"]
 
@@ -60,19 +60,19 @@ def _without_specks(mask: np.ndarray, border: np.ndarray) -> np.ndarray:
     areas = stats[:, cv2.CC_STAT_AREA].copy()
     areas[0] = 0
     least = np.where(np.bincount(labels[border], minlength=count) > 0, SMALLEST_CUT_PART, SMALLEST_PART)
-    return (areas >= least * areas.max())[labels] & mask
+    return parts_chosen(labels, areas >= least * areas.max()) & mask
 
 
 def _without_pinholes(mask: np.ndarray, background: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Fill small holes, also those that the frame's border closes (`ends`: beyond it), unless the background was clearly seen there."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask & ~ends).astype(np.uint8), connectivity=4)
-    evidence = np.bincount(labels.ravel(), background.ravel(), count) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
+    evidence = sums_of_parts(labels, background, count) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
     height, width = mask.shape
     x, y = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     inner = (x > 0) & (y > 0) & (x + stats[:, cv2.CC_STAT_WIDTH] < width) & (y + stats[:, cv2.CC_STAT_HEIGHT] < height)
     holes = inner & (stats[:, cv2.CC_STAT_AREA] < LARGEST_HOLE * mask.size) & (evidence < HOLE_EVIDENCE)
     holes[0] = False
-    return mask | holes[labels]
+    return mask | parts_chosen(labels, holes)
 
 
 def _seen_through(mask: np.ndarray, pool: Pool, scale: float) -> np.ndarray:
@@ -103,4 +103,4 @@ def _gaps(paint: np.ndarray, mask: np.ndarray, contrast: np.ndarray, slit: int) 
     wide = np.bincount(labels[cv2.erode(paint, np.ones((slit, slit), np.uint8)) > 0], minlength=count) > 0
     opened = np.bincount(near[~mask], minlength=count) >= OPEN
     gaps = outlined & (colored | (opened & ~wide)) & (stats[:, cv2.CC_STAT_AREA] >= SMALLEST_GAP)
-    return (paint > 0) & gaps[labels]
+    return (paint > 0) & parts_chosen(labels, gaps)
