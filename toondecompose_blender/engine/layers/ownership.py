@@ -31,14 +31,17 @@ BORDER_TOUCH = 8                # border px a frame from which a piece is backdr
 @dataclass(frozen=True)
 class Graph:
     """Pairs of pieces that share edgels or a faint border: `first`, `second` int32 (P,) (equal: edgels inside a piece), `length`
-    (P,) their weighted length, `pair_of` (edgels,) each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece; `by_size`:
-    the pieces, small ones first."""
+    (P,) their weighted length, `pair_of` (edgels,) each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece, `across`
+    int32 the piece on their other side, -1 where that is itself, and `ahead`, whether the piece is their first; `by_size`: the pieces,
+    small ones first."""
     first: np.ndarray
     second: np.ndarray
     length: np.ndarray
     pair_of: np.ndarray
     start: np.ndarray
     incident: np.ndarray
+    across: np.ndarray
+    ahead: np.ndarray
     by_size: np.ndarray
     voxels: Supervoxels
 
@@ -118,7 +121,11 @@ def build_graph(voxels: Supervoxels, edgels: Edgels) -> Graph:
     pairs = np.concatenate([np.arange(len(keys)), np.flatnonzero(apart)])
     start = np.concatenate([[0], np.cumsum(np.bincount(nodes, minlength=voxels.count))])
     by_size = np.argsort(voxels.size, kind="stable")
-    return Graph(first, second, length, pair_of, start, pairs[np.argsort(nodes, kind="stable")], by_size, voxels)
+    order = np.argsort(nodes, kind="stable")
+    nodes, incident = nodes[order], pairs[order]
+    ahead = first[incident] == nodes
+    across = np.where(apart[incident], np.where(ahead, second[incident], first[incident]), -1)
+    return Graph(first, second, length, pair_of, start, incident, across, ahead, by_size, voxels)
 
 
 def _faint_borders(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray]:

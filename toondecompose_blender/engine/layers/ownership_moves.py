@@ -98,14 +98,14 @@ def swept(energy: Energy, labels: np.ndarray, *, rounds: int) -> np.ndarray:
     """`labels` after each piece, small ones first, took its cheapest label, `rounds` times or until nothing changes."""
     labels = labels.copy()
     conflicts = energy.conflicts
-    _sweep(labels, energy.graph.by_size, energy.graph.start, energy.graph.incident, energy.graph.first, energy.graph.second,
-           energy.graph.length * energy.potts, energy.ownership, energy.unary, conflicts.start, conflicts.neighbor,
-           conflicts.weight, rounds)
+    graph = energy.graph
+    _sweep(labels, graph.by_size, graph.start, graph.incident, graph.across, graph.ahead, graph.length * energy.potts,
+           energy.ownership, energy.unary, conflicts.start, conflicts.neighbor, conflicts.weight, rounds)
     return labels
 
 
 @numba.njit(nogil=True, cache=True)
-def _sweep(labels, order, start, incident, first, second, border, own, unary, clash_start, clash, clash_weight, rounds):
+def _sweep(labels, order, start, incident, across, ahead, border, own, unary, clash_start, clash, clash_weight, rounds):
     stale = np.ones(len(labels), np.bool_)      # whether something around a piece changed since it chose
     cost = np.empty(unary.shape[1])
     for _ in range(rounds):
@@ -119,9 +119,8 @@ def _sweep(labels, order, start, incident, first, second, border, own, unary, cl
                 if labels[clash[r]] == 0:
                     cost[0] += clash_weight[r]
             for r in range(start[i], start[i + 1]):
-                pair = incident[r]
-                other = second[pair] if first[pair] == i else first[pair]
-                _add_owned(cost, own, pair, border[pair], -1 if other == i else labels[other], first[pair] == i)
+                pair, other = incident[r], across[r]
+                _add_owned(cost, own, pair, border[pair], -1 if other < 0 else labels[other], ahead[r])
             best = labels[i]
             for k in range(len(cost)):
                 if cost[k] < cost[best] - 1e-6:
@@ -132,7 +131,8 @@ def _sweep(labels, order, start, incident, first, second, border, own, unary, cl
                 for r in range(clash_start[i], clash_start[i + 1]):
                     stale[clash[r]] = True
                 for r in range(start[i], start[i + 1]):
-                    stale[first[incident[r]]] = stale[second[incident[r]]] = True
+                    if across[r] >= 0:
+                        stale[across[r]] = True
                 stale[i] = False
         if changes == 0:
             break
