@@ -85,6 +85,7 @@ def shifted(x: float, y: float):
 SQUARE = [(0, 0), (34, 2), (36, 40), (2, 38)]
 TALL = [(0, 8), (12, 0), (26, 10), (24, 60), (2, 58)]
 WEDGE = [(0, 30), (22, 0), (44, 30), (22, 38)]
+SMALL = [(0, 0), (20, 2), (22, 22), (2, 20)]
 STANDING = np.repeat(np.eye(3)[None], FRAMES, 0)
 
 
@@ -207,6 +208,36 @@ def skyline_before_a_flat_sky():
     return np.stack(frames), np.stack(truth)
 
 
+def clouds_that_drift(frames: int = 40):
+    """Pale clouds that drift by half a pixel a frame over a still street in which a figure runs; the clouds are 1, the figure 2."""
+    pictures, truth = [], []
+    for t in range(frames):
+        picture, labels = street(6), np.zeros((HEIGHT, WIDTH), np.uint8)
+        picture[:44] = (170, 205, 235)
+        for x in (30, 110):
+            for dx, radius in ((0, 9), (14, 13), (28, 9)):
+                center = round((x + dx + 0.7 * t) * 16), 24 * 16
+                cv2.circle(picture, center, radius * 16, (190, 222, 248), -1, cv2.LINE_AA, 4)
+                cv2.circle(labels, center, radius * 16, 1, -1, cv2.LINE_8, 4)
+        points = (np.array(SQUARE) + (-60 + 7 * t, 70)).astype(np.int32)
+        cv2.fillPoly(picture, [points], (205, 70, 60))
+        cv2.polylines(picture, [points], True, (70, 25, 20), 2)
+        cv2.fillPoly(labels, [points], 2)
+        cv2.polylines(labels, [points], True, 2, 2)
+        pictures.append(picture)
+        truth.append(labels)
+    return np.stack(pictures), np.stack(truth)
+
+
+def two_alike_and_two_others():
+    """Two green figures that walk apart, and two smaller ones, a red and a yellow one; both green ones are 1."""
+    frames, truth = drawn(lambda t: street(7), (TALL, (70, 150, 80), lambda t: shifted(60 - 4 * t, 50)),
+                          (TALL, (70, 150, 80), lambda t: shifted(80 + 6 * t, 44)),
+                          (SMALL, (205, 70, 60), lambda t: shifted(10 + 5 * t, 4 + 2 * t)),
+                          (SMALL, (225, 200, 60), lambda t: shifted(150 - 6 * t, 8)))
+    return frames, np.array([0, 1, 1, 2, 3], np.uint8)[truth]
+
+
 def test_a_body_that_holds_still_comes_with_the_arm_that_it_waves():
     frames, truth = still_body_with_a_waving_arm()
     split = split_sprites(frames, flow_of(frames), sprites=2, camera=STANDING, static=True)
@@ -248,6 +279,29 @@ def test_a_flat_sky_stays_with_the_street_when_no_more_sprites_are_asked_for_tha
     frames, truth = street_before_a_flat_sky()
     split = split_sprites(frames, flow_of(frames), sprites=2, camera=panned(4), static=False)
     assert not split.still and overlap(split.labels, truth // 2, 1) >= 0.85
+
+
+def test_a_flat_sky_that_fills_most_of_the_picture_is_parted_all_the_same():
+    frames, truth = street_before_a_flat_sky()
+    covered = (np.arange(HEIGHT)[:, None] < 84) & (truth == 1)
+    frames[covered], truth[covered] = (170, 205, 235), 0
+    assert (truth == 0).mean() > 0.6
+    split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(4), static=False)
+    assert [overlap(split.labels, truth, k) >= 0.9 for k in range(3)] == [True] * 3
+
+
+def test_clouds_that_drift_by_less_than_a_pixel_a_frame_are_a_sprite():
+    frames, truth = clouds_that_drift()
+    still = np.repeat(np.eye(3)[None], len(frames), 0)
+    split = split_sprites(frames, flow_of(frames), sprites=3, camera=still, static=True)
+    assert overlap(split.labels, truth, 1) >= 0.85
+    assert overlap(split.labels, truth, 2) >= 0.9
+
+
+def test_of_four_figures_that_move_apart_the_two_that_look_alike_are_one_sprite():
+    frames, truth = two_alike_and_two_others()
+    split = split_sprites(frames, flow_of(frames), sprites=4, camera=STANDING, static=True)
+    assert [max(overlap(split.labels == k, truth == number, True) for k in range(1, 4)) >= 0.85 for number in (1, 2, 3)] == [True] * 3
 
 
 def test_an_outline_that_goes_straight_on_is_before_those_that_end_at_it():
