@@ -32,7 +32,7 @@ ATTACHED = 0.5          # share of the energy that a merge costs which attachmen
 ALIKE, FORGIVEN = 0.5, 0.8  # share of colors in common from which layers look alike, and of that energy, if all are (measured)
 TONES = 32              # gray levels a channel that are one color
 LOST_AREA = 1e-3        # energy of a voxel of the smaller layer of a merge: rather lose a patch than a plane (drawn clips)
-WORTHWHILE = 0.08       # a sprite's merge costs more, of the (geometric) mean of the energy with one layer and without it (measured)
+WORTHWHILE = 0.07       # a sprite's merge costs more, of the (geometric) mean of the energy with one layer and without it (measured)
 PLANE = 2e-3            # energy that a voxel of a flat plane is worth (drawn clips: a tenth of what a true sprite's merge costs)
 SHARED_BORDER = 0.05    # what a unit of common outline of attached layers saves when they merge
 
