@@ -2,12 +2,14 @@
 """Hints among several sprites: each kind brings out one that the split gives to another, and a wrong one changes nothing.
 The clips are drawn here; nothing here knows how the split works inside."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
 
 from tests.engine.test_split import HEIGHT, STANDING, WIDTH, drawn, flow_of, overlap, shifted
-from toondecompose_blender.engine.layers.hints import UNKNOWN, Hint, Hints
+from toondecompose_blender.engine.layers.hints import UNKNOWN, Hint, Hints, read_hints
 from toondecompose_blender.engine.layers.split import split_sprites
 from toondecompose_blender.engine.report import Silent
 
@@ -95,7 +97,7 @@ def test_a_scribble_that_slips_over_another_sprite_does_not_take_it(lost):
     assert overlap(labels, truth, 1) > 0.9 and overlap(labels, truth, 2) > 0.9
 
 
-def test_what_never_moves_is_brought_out_by_a_mask_though_nobody_said_how_many_and_not_by_a_box(lost):
+def test_what_never_moves_is_brought_out_by_a_mask_and_not_by_a_box_that_nothing_was_cut_out_of(lost):
     frames, truth = (np.repeat(of[POINTED:POINTED + 1], len(of), 0) for of in lost[:2])
     flow, reports = flow_of(frames), (Told(), Told())
     for kind, report in zip(("mask", "box"), reports):
@@ -103,6 +105,20 @@ def test_what_never_moves_is_brought_out_by_a_mask_though_nobody_said_how_many_a
         labels = split_sprites(frames, flow, sprites=None, camera=STANDING, static=True, hints=hints, report=report).labels
         assert (overlap(labels, truth, 1) > 0.9) == (kind == "mask")
     assert [report.codes for report in reports] == [[], ["hints.ignored"]]
+
+
+def test_what_never_moves_is_cut_out_of_a_box_by_its_colors_and_nothing_out_of_an_empty_one(lost, tmp_path):
+    frames, truth = (np.repeat(of[POINTED:POINTED + 1], len(of), 0) for of in lost[:2])
+    still, found = (frames, truth, flow_of(frames)), []
+    for kind in ("box", "wrong"):
+        ys, xs = np.nonzero(drawn_on(truth, 2, kind).region)
+        box = [int(xs.min()), int(ys.min()), int(xs.max()) + 1, int(ys.max()) + 1]
+        (tmp_path / "hints.json").write_text(json.dumps({"hints": [{"frame": POINTED + 1, "sprite": 2, "box": box}]}), encoding="utf-8")
+        marks = read_hints(tmp_path / "hints.json", frames, clip_size=(WIDTH, HEIGHT), sprites=3).marks
+        report = Told()
+        found.append((split(still, *marks, report=report).labels, report.codes))
+    assert overlap(found[0][0], truth, 2) > 0.9 and found[0][1] == []
+    assert np.array_equal(found[1][0], split(still).labels) and found[1][1] == ["hints.ignored"]
 
 
 def test_the_artists_number_is_the_sprites(lost):

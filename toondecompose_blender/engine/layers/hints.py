@@ -32,11 +32,13 @@ CUT_ROUNDS = 3             # of the graph cut that finds the sprite in a box
 
 @dataclass(frozen=True)
 class Hint:
-    """One "box", "scribble" or "mask" (its `kind`) for a `sprite`, on a `frame` counted from 0: its `region`, bool (h, w)."""
+    """One "box", "scribble" or "mask" (its `kind`) for a `sprite`, on a `frame` counted from 0: its `region`, bool (h, w), and of
+    a box what the picture alone says that is `cut_out` of it."""
     kind: str
     sprite: int
     frame: int
     region: np.ndarray
+    cut_out: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -95,19 +97,19 @@ def _enter(seeds: np.ndarray, frames: np.ndarray, entry: dict, folder: Path, cli
     if right - left < 4 or bottom - top < 4:
         raise _wrong("A box is smaller than four pixels.")
     region[max(0, top):max(0, bottom), max(0, left):max(0, right)] = 1
+    found = _cut_out(frames[t], (left, top, right - left, bottom - top))
     if sprites == 2:
-        return Hint("mask", number, t, _cut_out(seeds[t], frames[t], (left, top, right - left, bottom - top), number))
-    return Hint("box", number, t, region > 0)
+        _fill(seeds[t], found, number, alone=True)
+        return Hint("mask", number, t, found)
+    return Hint("box", number, t, region > 0, found)
 
 
-def _cut_out(seeds: np.ndarray, frame: np.ndarray, box: tuple[int, int, int, int], number: int) -> np.ndarray:
-    """The only sprite in a box by OpenCV's graph cut, bool (h, w); what is close to its outline stays unknown."""
+def _cut_out(frame: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    """What is in a box by OpenCV's graph cut, bool (h, w), less its outline."""
     kinds = np.full(frame.shape[:2], cv2.GC_BGD, np.uint8)
     cv2.grabCut(np.ascontiguousarray(frame[..., ::-1]), kinds, box, np.zeros((1, 65)), np.zeros((1, 65)), CUT_ROUNDS, cv2.GC_INIT_WITH_RECT)
     found = np.isin(kinds, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8)
-    found = cv2.erode(found, np.ones((3, 3), np.uint8)) > 0
-    _fill(seeds, found, number, alone=True)
-    return found
+    return cv2.erode(found, np.ones((3, 3), np.uint8)) > 0
 
 
 def _fill(seeds: np.ndarray, inside: np.ndarray, number: int, *, alone: bool) -> None:

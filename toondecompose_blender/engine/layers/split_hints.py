@@ -12,10 +12,10 @@ from scipy.optimize import linear_sum_assignment
 
 from ..report import Report
 from .edgels import Edgels, motion_cost
-from .hints import RING, Hints
+from .hints import RING, Hint, Hints
 from .ownership_moves import expanded, swept
 from .proposals_fit import fit_motion
-from .split_hints_boxes import boxed
+from .split_hints_boxes import boxed, holds
 from .split_search import Layers, sprite_table
 from .supervoxels import Supervoxels
 
@@ -52,10 +52,13 @@ def hinted(layers: Layers, plain: Layers, hints: Hints, edgels: Edgels, report: 
     """`layers` led by `hints`, and what these say; `plain` are the sprites without them."""
     voxels = layers.energy.graph.voxels
     votes, empty = _votes(voxels, hints, [plain, layers])
+    still = [number for number in votes.told() if votes.doubted[number] and _refused(*_meant(layers, votes, number, edgels), True)]
+    if still or empty:      # what no motion tells, the picture may
+        votes, empty = _votes(voxels, _cut(hints, {*still, *empty}), [plain, layers])
     columns, added, refused = {0: 0}, [], []
     for number in votes.told():
         like, motion = _meant(layers, votes, number, edgels)
-        if motion is None and (like == 0 or votes.doubted[number]):
+        if _refused(like, motion, votes.doubted[number]):
             refused.append(number)
         elif motion is None and like not in columns.values():
             columns[number] = like
@@ -71,6 +74,20 @@ def hinted(layers: Layers, plain: Layers, hints: Hints, edgels: Edgels, report: 
     if not votes.sure.any():
         return layers, votes    # byte for byte what there is without hints
     return _biased(layers, plain, votes, columns, added), votes
+
+
+def _refused(like: int, motion: np.ndarray | None, doubted: bool) -> bool:
+    """Whether a sprite that hints are for is not to be found: it neither moves by itself nor looks `like` a layer."""
+    return motion is None and (like == 0 or doubted)
+
+
+def _cut(hints: Hints, sprites: set[int]) -> Hints:
+    """`hints` whose boxes for the `sprites` are masks of what was cut out of them, if that fills them."""
+    def masked(mark: Hint) -> Hint:
+        usable = mark.kind == "box" and mark.sprite in sprites and holds(mark)
+        return replace(mark, kind="mask", region=mark.cut_out) if usable else mark
+
+    return replace(hints, marks=tuple(masked(mark) for mark in hints.marks))
 
 
 def _votes(voxels: Supervoxels, hints: Hints, splits: list[Layers]) -> tuple[Votes, list[int]]:

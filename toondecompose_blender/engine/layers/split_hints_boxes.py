@@ -12,9 +12,10 @@ from .hints import Hint
 from .split_search import Layers
 from .supervoxels import Supervoxels
 
-__all__ = ["Filling", "boxed"]
+__all__ = ["Filling", "boxed", "holds"]
 
 FILLS = 0.7             # overlap of a box with the one around a sprite from which the box is that sprite's
+HOLDS = 0.5             # the same of what was cut out of a box, whose outline is left out
 MOSTLY = 0.7            # share of a sprite that the box around it holds: what is outside was another's
 WITHIN = 0.9            # share of a piece's px that are in a box, if the piece is
 DUST = 0.5              # percent of a sprite's px that may lie outside of the box around it, at each side
@@ -40,6 +41,11 @@ def boxed(voxels: Supervoxels, box: Hint, splits: list[Layers]) -> Filling | Non
             return Filling(members[int(np.argmax(fits))], False)
     within = (share >= WITHIN) & (size > 0)
     return Filling(within, True) if _fit(box.region, within[labels]) >= FILLS else None
+
+
+def holds(box: Hint) -> bool:
+    """Whether what was cut out of a `box` is about as large as that."""
+    return box.cut_out is not None and _fit(box.region, box.cut_out) >= HOLDS
 
 
 def _fit(region: np.ndarray, shown: np.ndarray) -> float:
