@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
+from toondecompose_blender.engine.layers.edgels import Edgels
+from toondecompose_blender.engine.layers.proposals_fit import fit_motion
 from toondecompose_blender.engine.layers.split import split_sprites
 from toondecompose_blender.engine.layers.split_order import meetings
 
@@ -342,6 +344,16 @@ def test_the_number_of_sprites_is_found_when_none_is_given(clip, sprites, camera
     split = split_sprites(frames, flow_of(frames), sprites=None, camera=camera, static=static)
     assert split.count == sprites == split.labels.max() + 1 == len(split.motions)
     assert list(split.energies) == sorted(split.energies, reverse=True)
+
+
+def test_flow_that_ends_in_one_point_is_no_motion_that_shrinks_a_sprite_to_nothing():
+    ys, xs = (axis.ravel() for axis in np.mgrid[20:80:6, 20:80:6])
+    count = len(ys)
+    places = np.stack([np.zeros(count), ys, xs, ys, xs + 1, np.full(count, 60)], 1).astype(np.int32)
+    edgels = Edgels(places, np.ones(count), np.full((count, 2), 50.0), np.ones(count, bool), np.array([0, count, count]),
+                    np.zeros((count, 2), np.int32))
+    motion = fit_motion(edgels, np.ones(count))
+    assert motion.shape == (1, 3, 3) and np.linalg.det(motion[0]) > 0.05
 
 
 def test_the_same_clip_gives_the_same_bytes_with_one_thread_or_two(monkeypatch):

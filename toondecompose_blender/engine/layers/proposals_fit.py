@@ -18,6 +18,7 @@ RADIUS = 1.0        # px: an edgel this near its prediction supports it
 ROUNDS = 6
 SIMILARITY_GAIN = 0.08      # share of the weight that a similarity must save (by trial on toon clips)
 SIMILARITY_EDGELS = 30
+SMALLEST = 0.25     # nothing shrinks, or grows, by more from frame to frame (judgement)
 
 
 def fit_motion(edgels: Edgels, weight: np.ndarray) -> np.ndarray:
@@ -63,6 +64,9 @@ def _fit(a, b, weight):
     moved = _polished(start, a, b, weight, False, 2.5 * RADIUS)
     turned = _polished(start, a, b, weight, True, 4 * RADIUS)
     saved = _loss(moved, a, b, weight) - _loss(turned, a, b, weight)
+    scale = np.hypot(turned[0, 0], turned[1, 0])
+    if not SMALLEST < scale < 1 / SMALLEST:     # edgels whose flow ends in one point
+        return moved
     return turned if len(a) > SIMILARITY_EDGELS and saved > SIMILARITY_GAIN * weight.sum() + 2 else moved
 
 
