@@ -347,7 +347,7 @@ def test_the_number_of_sprites_is_found_when_none_is_given(clip, sprites, camera
 
 
 def test_flow_that_ends_in_one_point_is_no_motion_that_shrinks_a_sprite_to_nothing():
-    ys, xs = (axis.ravel() for axis in np.mgrid[20:80:6, 20:80:6])
+    ys, xs = (axis.ravel() for axis in np.mgrid[40:60, 40:60])
     count = len(ys)
     places = np.stack([np.zeros(count), ys, xs, ys, xs + 1, np.full(count, 60)], 1).astype(np.int32)
     edgels = Edgels(places, np.ones(count), np.full((count, 2), 50.0), np.ones(count, bool), np.array([0, count, count]),
