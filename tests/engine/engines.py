@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +27,7 @@ def engine(*arguments: object, threads: int = 2) -> subprocess.CompletedProcess:
 
 
 def started(*arguments: object, threads: int = 2) -> subprocess.Popen:
-    """Start a command; its standard input and output are pipes."""
+    """Start a command; it has pipes, and hears Ctrl-C as at a terminal, though tests may run in the background."""
     return subprocess.Popen([*ENGINE, *map(str, arguments)], cwd=ROOT, env={**os.environ, "TOONDECOMPOSE_THREADS": str(threads)},
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
+                            preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
