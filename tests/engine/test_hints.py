@@ -52,6 +52,22 @@ def test_a_hint_on_one_frame_brings_out_a_sprite_that_never_moves(still, tmp_pat
     assert without < 0.1 and with_hint > least
 
 
+@pytest.mark.parametrize("sprites, box, said", [
+    (2, [-9, -9, 400, 300], "as large as the picture"), (3, [-50, -50, -10, -10], "outside of the picture"),
+    (3, [300, 20, 400, 90], "outside of the picture"), (3, [0, 0, 288, 176], None), (3, [-20, 30, 60, 90], None)])
+def test_a_box_beyond_the_picture_is_brought_into_it_or_refused_in_words(still, tmp_path, sprites, box, said):
+    (tmp_path / "hints.json").write_text(json.dumps({"hints": [{"frame": 4, "sprite": 1, "box": box}]}))
+    if said:
+        with pytest.raises(SettingsError, match=said) as refused:
+            read_hints(tmp_path / "hints.json", still[0], clip_size=(288, 176), sprites=sprites)
+        assert refused.value.code == "settings.hints"
+    else:
+        mark = read_hints(tmp_path / "hints.json", still[0], clip_size=(288, 176), sprites=sprites).marks[0]
+        ys, xs = np.nonzero(mark.region)
+        assert [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1] == [max(0, side) for side in box]
+        assert (mark.cut_out is None) == mark.region.all()
+
+
 def test_seeds_stay_within_reach_and_never_overwrite_a_hint(still):
     frames, _, flow = still
     seeds = np.full(frames.shape[:3], UNKNOWN, np.uint8)

@@ -93,12 +93,15 @@ def _enter(seeds: np.ndarray, frames: np.ndarray, entry: dict, folder: Path, cli
             seeds[t][pen > 0] = number
         cv2.polylines(region, [points], False, 1, 1)    # its middle: the width is the pen's, not the sprite's
         return Hint("scribble", number, t, region > 0)
-    left, top, right, bottom = (np.array(entry["box"], np.float64) * (x, y, x, y)).round().astype(int)
+    box = (np.array(entry["box"], np.float64) * (x, y, x, y)).round()
+    left, top, right, bottom = np.clip(box, 0, (width, height, width, height)).astype(int)
     if right - left < 4 or bottom - top < 4:
-        raise _wrong("A box is smaller than four pixels.")
-    region[max(0, top):max(0, bottom), max(0, left):max(0, right)] = 1
-    found = _cut_out(frames[t], (left, top, right - left, bottom - top))
+        raise _wrong("A box is smaller than four pixels, or outside of the picture.")
+    region[top:bottom, left:right] = 1
+    found = None if region.all() else _cut_out(frames[t], (left, top, right - left, bottom - top))
     if sprites == 2:
+        if found is None:
+            raise _wrong("A box is as large as the picture: it leaves nothing that is not the sprite.")
         _fill(seeds[t], found, number, alone=True)
         return Hint("mask", number, t, found)
     return Hint("box", number, t, region > 0, found)
