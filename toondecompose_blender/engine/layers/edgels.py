@@ -135,6 +135,20 @@ def motion_cost(edgels: Edgels, voxels: Supervoxels, motion: np.ndarray, *, only
     return cost
 
 
+def lasting_cost(edgels: Edgels, voxels: Supervoxels, cost: np.ndarray) -> np.ndarray:
+    """The `cost` (n, 3) of standing still, raised where an edgel is found at none of several times up to `LONG` frames before and
+    after: a cloud may need as long to drift by a few px, and what only something passed before is found at one of them."""
+    cost = cost.copy()
+
+    def part(begin: int) -> None:
+        chunk = slice(begin, begin + CHUNK)
+        _outlasted(edgels.places[chunk], voxels.sharp, voxels.low, voxels.high, cost[chunk])
+
+    for _ in map_ordered(part, range(0, len(cost), CHUNK)):
+        pass
+    return cost
+
+
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _cost(places, wanted, sharp, low, high, homographies, lags, valid, cost):
     frames = len(sharp)
@@ -166,22 +180,9 @@ def _cost(places, wanted, sharp, low, high, homographies, lags, valid, cost):
         cost[q, 2] = second / checked if checked else 0.5
 
 
-def lasting_cost(edgels: Edgels, voxels: Supervoxels, cost: np.ndarray) -> np.ndarray:
-    """The `cost` (n, 3) of standing still, raised where an edgel is found at none of several times up to `LONG` frames before and
-    after: a cloud may need as long to drift by a few px, and what only something passed before is found at one of them."""
-    cost = cost.copy()
-
-    def part(begin: int) -> None:
-        chunk = slice(begin, begin + CHUNK)
-        _outlasted(edgels.places[chunk], voxels.sharp, voxels.low, voxels.high, cost[chunk])
-
-    for _ in map_ordered(part, range(0, len(cost), CHUNK)):
-        pass
-    return cost
-
-
 @numba.njit(nogil=True, cache=True, error_model="numpy")
 def _outlasted(places, sharp, low, high, cost):
+    """Raise (in place) the `cost` of edgels that are found, where they are, at none of several times far away."""
     for q in range(len(places)):
         t, y, x, down, across, step = places[q]
         lag = min(LONG, t, len(sharp) - 1 - t)
