@@ -19,9 +19,10 @@ from .proposals import Proposals, propose_motions
 from .split_agreement import measure_agreement
 from .split_backdrop import behind_all, sky_of
 from .split_hints import hinted, numbers_of
-from .split_merge import attached, merged_to, merged_while_cheap, smoothed, worth_more_than_a_sprite
+from .split_merge import attached, merged_to, smoothed, worth_more_than_a_sprite
 from .split_order import ordered
 from .split_search import Layers, find_layers, open_space, sprite_tables
+from .split_whole import made_whole, merged_but_bodies
 from .supervoxels import build_supervoxels
 
 __all__ = ["Split", "split_sprites"]
@@ -96,11 +97,11 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
 
 def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, free: np.ndarray | bool = True) -> _Finished:
     """`layers` merged to `sprites`, in order, and what holds still with a sprite joined it, of the pieces that are `free` to."""
-    layers = merged_to(layers, sprites, edgels) if sprites else merged_while_cheap(layers, MOST_SPRITES, edgels)
+    layers = merged_to(layers, sprites, edgels) if sprites else merged_but_bodies(layers, MOST_SPRITES, edgels)
     count = sprites or max(2, len(layers.motions))
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
     parted = bool(sky.any()) and worth_more_than_a_sprite(layers, layers.energy.graph.voxels.size[sky].sum(), edgels)
-    layers = smoothed(ordered(merged_to(layers, count - parted, edgels)))
+    layers = smoothed(ordered(made_whole(merged_to(layers, count - parted, edgels), edgels)))
     if still:
         joined = attached(layers, edgels)
         layers = ordered(replace(joined, labels=np.where(free, joined.labels, layers.labels)))

@@ -16,8 +16,9 @@ from .ownership_moves import expanded, relaxed, swept
 from .proposals import Proposals
 from .proposals_fit import fit_motion
 from .split_agreement import Agreement
+from .supervoxels import Supervoxels
 
-__all__ = ["Layers", "Space", "open_space", "find_layers", "sprite_table", "sprite_tables"]
+__all__ = ["Layers", "Space", "open_space", "find_layers", "refitted", "sprite_table", "sprite_tables"]
 
 SPRITE_CAP = 0.5        # an edgel of a sprite costs at most half of one of the background: sprites deform (by trial on toon clips)
 POTTS = 0.1            # a unit of border between two labels (measured)
@@ -107,22 +108,29 @@ def find_layers(space: Space, count: int, *, forced: bool) -> Layers:
     motions = [space.proposals.motions[m] for m in chosen]
     costs = [space.costs] + [space.proposals.costs[m] for m in chosen[1:]]
     for _ in range(REFITS):
-        _refit(space.proposals, labels, motions, costs)
+        _refit(space.proposals.edgels, space.graph.voxels, labels, motions, costs)
         energy = space.over(np.stack([sprite_table(space.graph, space.proposals.edgels, cost, k) for k, cost in enumerate(costs)], 1))
         labels = relaxed(energy, labels, cycles=1)
     return Layers(labels, tuple(motions), tuple(costs), energy, tuple(trail))
 
 
-def _refit(proposals: Proposals, labels: np.ndarray, motions: list, costs: list) -> None:
+def refitted(layers: Layers, edgels: Edgels) -> Layers:
+    """`layers` with the motions that fit their labels best."""
+    motions, costs = list(layers.motions), list(layers.costs)
+    _refit(edgels, layers.energy.graph.voxels, layers.labels, motions, costs)
+    columns = [layers.energy.ownership[:, 0], *(sprite_table(layers.energy.graph, edgels, cost, 1) for cost in costs[1:])]
+    return replace(layers, motions=tuple(motions), costs=tuple(costs), energy=replace(layers.energy, ownership=np.stack(columns, 1)))
+
+
+def _refit(edgels: Edgels, voxels: Supervoxels, labels: np.ndarray, motions: list, costs: list) -> None:
     """Fit (in place) each sprite's motion to the edgels it owns, where that explains them better."""
-    edgels = proposals.edgels
     for k in range(1, len(motions)):
         owner, before = owner_cost(edgels, labels, costs[k])
         own = owner == k
         motion = fit_motion(edgels, np.where(own, edgels.weight, 0))
-        cost = motion_cost(edgels, proposals.voxels, motion, only=own)
+        cost = motion_cost(edgels, voxels, motion, only=own)
         if (edgels.weight * (owner_cost(edgels, labels, cost)[1] - before))[own].sum() < 0:
-            motions[k], costs[k] = motion, motion_cost(edgels, proposals.voxels, motion)
+            motions[k], costs[k] = motion, motion_cost(edgels, voxels, motion)
 
 
 def _grown(space: Space, count: int, forced: bool) -> tuple[list[int], np.ndarray, list[float]]:

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A crowd of running figures: what no motion of its own tells apart, its being apart does; and where figures meet, who is who."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+from benchmarks.drawn_clips import crowd
+from toondecompose_blender.engine.flow import compute_flow
+from toondecompose_blender.engine.layers.split import split_sprites
+from toondecompose_blender.engine.layers.split_bodies import find_bodies
+from toondecompose_blender.engine.pictures import composite
+from toondecompose_blender.engine.report import Silent
+
+WIDTH, HEIGHT, FRAMES = 320, 180, 24
+
+
+@pytest.fixture(scope="module")
+def running():
+    """Frames, true labels, flow and camera of three figures that run on the spot before a pan."""
+    scene = crowd(width=WIDTH, height=HEIGHT, frames=FRAMES, sprites=4)
+    shown = [scene.sprites(t) for t in range(FRAMES)]
+    truth = np.stack([np.max([(sprite[..., 3] > 127) * k for k, sprite in enumerate(sprites)], 0) for sprites in shown])
+    frames = np.stack([composite(sprites)[..., :3] for sprites in shown])
+    return frames, truth, compute_flow(frames, method="dis", device="cpu", report=Silent()), scene.layers[0].homographies
+
+
+def overlaps(labels: np.ndarray, truth: np.ndarray) -> list[float]:
+    """Intersection over union of each true sprite with the label that is its own: in whatever order."""
+    labels, truth = labels.ravel().astype(int), truth.ravel().astype(int)
+    count = 1 + max(labels.max(), truth.max())
+    common = np.bincount(truth * count + labels, minlength=count * count).reshape(count, count)
+    iou = common / np.maximum(1, common.sum(0) + common.sum(1, keepdims=True) - common)
+    rows, columns = linear_sum_assignment(-iou)
+    return iou[rows, columns].tolist()
+
+
+@pytest.mark.parametrize("sprites", [4, None])
+def test_figures_that_run_apart_are_a_sprite_each(running, sprites):
+    frames, truth, flow, camera = running
+    split = split_sprites(frames, flow, sprites=sprites, camera=camera, static=False)
+    assert split.count == 4
+    assert min(overlaps(split.labels, truth)) > 0.75    # each of them was cut in three before
+
+
+def pieces_of(*columns: tuple[tuple[int, ...], ...]) -> SimpleNamespace:
+    """Pieces of a drawn strip: for each frame, the first and last column of each figure; a figure is a piece of its own color."""
+    labels = np.zeros((len(columns), 40, 120), np.int32)
+    for t, spans in enumerate(columns):
+        for number, (first, last) in enumerate(spans, 1):
+            labels[t, 10:30, first:last] = number
+    colors = np.array([(200, 220, 240), (220, 40, 40), (40, 40, 220), (60, 200, 60)], np.uint8)
+    size = np.bincount(labels.ravel()).astype(float)
+    return SimpleNamespace(labels=labels, sharp=colors[labels], count=len(size), size=size)
+
+
+def bodies_in(voxels: SimpleNamespace) -> dict[int, set[int]]:
+    """The bodies in which each figure was seen."""
+    found = find_bodies(np.arange(voxels.count) > 0, voxels)
+    return {number: set(found.body[found.piece == number].tolist()) for number in range(1, voxels.count)}
+
+
+def test_figures_are_known_again_by_their_colors_after_they_met():
+    paths = [((10 + 4 * t, 30 + 4 * t), (90 - 4 * t, 110 - 4 * t)) for t in range(20)]      # they touch from frame 8 to 12
+    seen = bodies_in(pieces_of(*paths))
+    assert seen[1] & seen[2] == {-1}            # where they touch, nobody says whose it is
+    assert len(seen[1]) == len(seen[2]) == 2    # and one body before and after
+
+
+def test_what_leaves_a_figure_for_a_moment_is_a_part_of_it():
+    paths = [((10, 40), (40, 60) if t not in (9, 10) else (44, 64)) for t in range(20)]
+    seen = bodies_in(pieces_of(*paths))
+    assert seen[1] == {0} and seen[2] - {-1} == {0}
+
+
+def test_figures_that_never_part_are_one_body():
+    seen = bodies_in(pieces_of(*[((10 + t, 40 + t), (40 + t, 60 + t)) for t in range(20)]))
+    assert seen[1] == seen[2] == {0}
+
+
+def test_a_clip_without_foreground_has_no_bodies():
+    voxels = pieces_of(*[((10, 40),) for _ in range(3)])
+    assert find_bodies(np.zeros(voxels.count, bool), voxels).count == 0

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes bodies whole: one whose parts change their layers from frame to frame, as by chance, was cut by motions that it does not have.
+It must not cut anything: what moves by itself within a body keeps its layer for long, and is left alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse.linalg import spsolve
+
+from .edgels import Edgels
+from .ownership import Graph
+from .split_bodies import Bodies, find_bodies
+from .split_merge import merged_while_cheap
+from .split_search import Layers, refitted
+from .supervoxels import mean_colors
+
+__all__ = ["made_whole", "merged_but_bodies"]
+
+RESTLESS = 0.25         # share of the changes of layer by chance from which a body is cut by chance (measured: .00 to .22, .28 to .99)
+MIXED = 0.05            # chance that two of its px are of two layers, below which a body is as good as whole
+TOGETHER = 0.25         # share of the frames that show several bodies at once
+LIKE = 20.0             # color difference at which pieces are tied .37 times as well as without ...
+LOOSE = 1e-3            # ... and at least so well
+NOWHERE = 1e-9          # tie of each piece to no body at all: what nothing else ties is of none
+ELSEWHERE = 1.0         # energy of a voxel of a whole body in another layer: no motion is worth that
+
+
+def made_whole(layers: Layers, edgels: Edgels) -> Layers:
+    """`layers`, as many as there are sprites, after each body that was cut by chance is of one; of one of its own, if there are enough."""
+    bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
+    restless = _cut_by_chance(bodies, layers.labels)
+    return _whole(layers, bodies, restless, edgels, spared=True) if restless.any() else layers
+
+
+def merged_but_bodies(layers: Layers, most: int, edgels: Edgels) -> Layers:
+    """`layers` merged while that is cheap, to 2..`most`; where at least two bodies cut by chance are seen at once, each is a sprite."""
+    bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
+    restless = _cut_by_chance(bodies, layers.labels)
+    if not _at_once(bodies, restless):
+        return merged_while_cheap(layers, most, edgels)
+    merged = merged_while_cheap(_whole(layers, bodies, restless, edgels, spared=False), most, edgels)
+    unary = np.column_stack([layers.energy.unary[:, 0], merged.energy.unary[:, 1:]])    # where a body ends is still to be said
+    return replace(merged, energy=replace(merged.energy, unary=unary))
+
+
+def _cut_by_chance(bodies: Bodies, labels: np.ndarray) -> np.ndarray:
+    """Which bodies, bool (bodies,), have parts that change their label in the next frame nearly as often as if they drew it."""
+    inside = bodies.body >= 0
+    areas = np.zeros((bodies.count, labels.max() + 1))
+    np.add.at(areas, (bodies.body[inside], labels[bodies.piece[inside]]), bodies.area[inside])
+    chance = 1 - ((areas / np.maximum(1, areas.sum(1, keepdims=True))) ** 2).sum(1)
+    body, label = bodies.body[bodies.links], labels[bodies.piece[bodies.links]]
+    staying = (body[:, 0] >= 0) & (body[:, 0] == body[:, 1])
+    changing = staying & (label[:, 0] != label[:, 1])
+    changed, stayed = (np.bincount(body[which, 0], bodies.overlap[which], bodies.count) for which in (changing, staying))
+    return (chance > MIXED) & (changed > RESTLESS * chance * stayed)
+
+
+def _at_once(bodies: Bodies, restless: np.ndarray) -> bool:
+    """Whether a fair share of the frames shows two or more `restless` bodies."""
+    shown = np.zeros((bodies.count, bodies.frame.max(initial=0) + 1), bool)
+    shown[bodies.body[bodies.body >= 0], bodies.frame[bodies.body >= 0]] = True
+    return bool((shown[restless].sum(0) > 1).mean() >= TOGETHER)
+
+
+def _whole(layers: Layers, bodies: Bodies, restless: np.ndarray, edgels: Edgels, *, spared: bool) -> Layers:
+    """`layers` with each `restless` body in one of them, held there; `spared`: no layer loses all that it has, and what is
+    background is not said."""
+    of = _followed(bodies, layers)
+    moving = restless[of] & (of >= 0)
+    labels = _relabeled(layers, of, restless, moving, spared)
+    elsewhere = (np.arange(len(layers.motions)) != labels[:, None]) & moving[:, None]
+    elsewhere[:, 0] &= not spared   # where a body ends is not said here, unless none may become background
+    energy = replace(layers.energy, unary=layers.energy.unary + ELSEWHERE * layers.energy.graph.voxels.size[:, None] * elsewhere)
+    return refitted(replace(layers, labels=labels, energy=energy), edgels)
+
+
+def _relabeled(layers: Layers, of: np.ndarray, restless: np.ndarray, moving: np.ndarray, spared: bool) -> np.ndarray:
+    """The labels with the `moving` pieces, bool (n,), of each body (`of` int (n,), -1 for none) in one layer, the body's own."""
+    labels, size, count = layers.labels, layers.energy.graph.voxels.size, len(layers.motions)
+    held = np.zeros((len(restless), count))
+    np.add.at(held, (of[of >= 0], labels[of >= 0]), size[of >= 0])
+    said = layers.energy.unary - layers.energy.unary[:, 1:].min(1, keepdims=True)   # by an artist's hints
+    worth = held.copy()
+    np.add.at(worth, of[of >= 0], -said[of >= 0] / ELSEWHERE)
+    own = 1 + worth[:, 1:].argmax(1)
+    bodies, columns = linear_sum_assignment(-worth[:, 1:] - held.sum(1, keepdims=True))     # large bodies have theirs first
+    own[bodies] = 1 + columns
+    for label in set(range(1, count)) - set(own[bodies].tolist()) if spared else ():    # it stays in the body where it has the most
+        lost = np.where(restless, held[:, label], 0)
+        if lost.sum() > size[labels == label].sum() / 2:
+            moving = moving & ((of != lost.argmax()) | (labels != label))
+    return np.where(moving, own[of], labels)
+
+
+def _followed(bodies: Bodies, layers: Layers) -> np.ndarray:
+    """The body of each piece of the foreground (n,), -1 for none: where bodies meet, the one from which a random walk through space
+    and time, shy of steps in color, is likeliest to come (Grady, Random Walks for Image Segmentation, 2006)."""
+    voxels, inside = layers.energy.graph.voxels, bodies.body >= 0
+    areas = coo_matrix((bodies.area[inside], (bodies.body[inside], bodies.piece[inside])), (bodies.count, voxels.count)).tocsr()
+    foreground = layers.labels > 0
+    known = foreground & (areas.max(0).toarray()[0] > voxels.size / 2)
+    result = np.where(known, np.asarray(areas.argmax(0)).ravel(), -1)
+    ties = _ties(foreground, layers.energy.graph, bodies)
+    degree = np.asarray(ties.sum(1)).ravel() + NOWHERE
+    unknown = np.flatnonzero(foreground & ~known)
+    if len(unknown):
+        sources = np.stack([ties[unknown] @ (result == body).astype(float) for body in range(bodies.count)], 1)
+        laplacian = (diags(degree[unknown]) - ties[unknown][:, unknown]).tocsc()
+        reached = spsolve(laplacian, sources).reshape(sources.shape)
+        result[unknown] = np.where(reached.max(1) > NOWHERE, reached.argmax(1), -1)
+    return result
+
+
+def _ties(foreground: np.ndarray, graph: Graph, bodies: Bodies) -> csr_matrix:
+    """How strongly pieces of the foreground are tied (n, n), symmetric: by common outlines, and by being at one place in turn."""
+    color = mean_colors(graph.voxels)
+    beside = foreground[graph.first] & foreground[graph.second]
+    first, second = (np.concatenate([ends[beside], bodies.piece[link]]) for ends, link in
+                     ((graph.first, bodies.links[:, 0]), (graph.second, bodies.links[:, 1])))
+    weight = np.concatenate([graph.length[beside], bodies.overlap])
+    weight = weight * (LOOSE + np.exp(-np.abs(color[first] - color[second]).max(1) / LIKE)) * (first != second)
+    ties = coo_matrix((weight, (first, second)), (len(foreground),) * 2).tocsr()
+    return ties + ties.T
