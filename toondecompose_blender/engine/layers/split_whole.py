@@ -25,6 +25,7 @@ MIXED = 0.05            # chance that two of its px are of two layers, below whi
 TOGETHER = 0.25         # share of the frames that show several bodies at once
 LIKE = 20.0             # color difference at which pieces are tied .37 times as well as without ...
 LOOSE = 1e-3            # ... and at least so well
+SCRAP = 0.01            # energy a voxel below which a body that gave its layer to another is background (drawn clips: .005)
 NOWHERE = 1e-9          # tie of each piece to no body at all: what nothing else ties is of none
 ELSEWHERE = 1.0         # energy of a voxel of a whole body in another layer: no motion is worth that
 
@@ -68,19 +69,19 @@ def _at_once(bodies: Bodies, restless: np.ndarray) -> bool:
 
 
 def _whole(layers: Layers, bodies: Bodies, restless: np.ndarray, edgels: Edgels, *, spared: bool) -> Layers:
-    """`layers` with each `restless` body in one of them, held there; `spared`: no layer loses all that it has, and what is
-    background is not said."""
+    """`layers` with each `restless` body in one of them, held there; `spared`: no layer loses all that it has, and what is background
+    is not said."""
     of = _followed(bodies, layers)
-    moving = restless[of] & (of >= 0)
-    labels = _relabeled(layers, of, restless, moving, spared)
-    elsewhere = (np.arange(len(layers.motions)) != labels[:, None]) & moving[:, None]
+    labels, moved = _relabeled(layers, of, restless, spared)
+    elsewhere = (np.arange(len(layers.motions)) != labels[:, None]) & moved[:, None]
     elsewhere[:, 0] &= not spared   # where a body ends is not said here, unless none may become background
     energy = replace(layers.energy, unary=layers.energy.unary + ELSEWHERE * layers.energy.graph.voxels.size[:, None] * elsewhere)
     return refitted(replace(layers, labels=labels, energy=energy), edgels)
 
 
-def _relabeled(layers: Layers, of: np.ndarray, restless: np.ndarray, moving: np.ndarray, spared: bool) -> np.ndarray:
-    """The labels with the `moving` pieces, bool (n,), of each body (`of` int (n,), -1 for none) in one layer, the body's own."""
+def _relabeled(layers: Layers, of: np.ndarray, restless: np.ndarray, spared: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The labels with each restless body (`of` int (n,): that of each piece, -1 for none) in one layer, its own, which others leave,
+    and the pieces, bool (n,), of such bodies."""
     labels, size, count = layers.labels, layers.energy.graph.voxels.size, len(layers.motions)
     held = np.zeros((len(restless), count))
     np.add.at(held, (of[of >= 0], labels[of >= 0]), size[of >= 0])
@@ -88,13 +89,20 @@ def _relabeled(layers: Layers, of: np.ndarray, restless: np.ndarray, moving: np.
     worth = held.copy()
     np.add.at(worth, of[of >= 0], -said[of >= 0] / ELSEWHERE)
     own = 1 + worth[:, 1:].argmax(1)
-    bodies, columns = linear_sum_assignment(-worth[:, 1:] - held.sum(1, keepdims=True))     # large bodies have theirs first
+    first = held.sum(1) + size.sum() * restless     # a body that deforms is no scrap of background, a large one is seldom a part
+    bodies, columns = linear_sum_assignment(-worth[:, 1:] - first[:, None])
     own[bodies] = 1 + columns
+    leaving = restless | np.isin(held.argmax(1), own[restless])
+    for body in sorted(set(np.flatnonzero(leaving & ~restless).tolist()) - set(bodies.tolist())):
+        without = np.where(of == body, 0, labels)
+        if layers.energy.of(without) - layers.energy.of(labels) < SCRAP * size[of == body].sum():
+            own[body] = 0
+    moving = leaving[of] & (of >= 0)
     for label in set(range(1, count)) - set(own[bodies].tolist()) if spared else ():    # it stays in the body where it has the most
-        lost = np.where(restless, held[:, label], 0)
+        lost = np.where(leaving, held[:, label], 0)
         if lost.sum() > size[labels == label].sum() / 2:
             moving = moving & ((of != lost.argmax()) | (labels != label))
-    return np.where(moving, own[of], labels)
+    return np.where(moving, own[of], labels), moving
 
 
 def _followed(bodies: Bodies, layers: Layers) -> np.ndarray:
