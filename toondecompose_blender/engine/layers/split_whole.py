@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_matrix, csr_matrix, diags
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import cg
 
 from .edgels import Edgels
 from .ownership import Graph
@@ -27,6 +27,8 @@ LIKE = 20.0             # color difference at which pieces are tied .37 times as
 LOOSE = 1e-3            # ... and at least so well
 SCRAP = 0.01            # energy a voxel below which a body that gave its layer to another is background (drawn clips: .005)
 NOWHERE = 1e-9          # tie of each piece to no body at all: what nothing else ties is of none
+UNLIKELY = 1e-6         # chance below which a walk comes from no body
+STEADY, STEPS = 1e-4, 500   # relative residual at which the walk's equations are solved, and the most steps
 ELSEWHERE = 1.0         # energy of a voxel of a whole body in another layer: no motion is worth that
 
 
@@ -116,11 +118,12 @@ def _followed(bodies: Bodies, layers: Layers) -> np.ndarray:
     ties = _ties(foreground, layers.energy.graph, bodies)
     degree = np.asarray(ties.sum(1)).ravel() + NOWHERE
     unknown = np.flatnonzero(foreground & ~known)
-    if len(unknown):
-        sources = np.stack([ties[unknown] @ (result == body).astype(float) for body in range(bodies.count)], 1)
-        laplacian = (diags(degree[unknown]) - ties[unknown][:, unknown]).tocsc()
-        reached = spsolve(laplacian, sources).reshape(sources.shape)
-        result[unknown] = np.where(reached.max(1) > NOWHERE, reached.argmax(1), -1)
+    laplacian, jacobi = diags(degree[unknown]) - ties[unknown][:, unknown], diags(1 / degree[unknown])
+    best = np.full(len(unknown), UNLIKELY)
+    for body in range(bodies.count if len(unknown) else 0):     # step by step: a long clip's factors would not fit into memory
+        chance, _ = cg(laplacian, ties[unknown] @ (known & (result == body)).astype(float), rtol=STEADY, maxiter=STEPS, M=jacobi)
+        result[unknown] = np.where(chance > best, body, result[unknown])
+        best = np.maximum(best, chance)
     return result
 
 
