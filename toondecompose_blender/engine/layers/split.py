@@ -18,6 +18,7 @@ from .ownership import build_graph
 from .proposals import Proposals, propose_motions
 from .split_agreement import measure_agreement
 from .split_backdrop import behind_all, sky_of
+from .split_gaps import opened
 from .split_hints import hinted, numbers_of
 from .split_merge import attached, merged_to, smoothed, worth_more_than_a_sprite
 from .split_order import ordered
@@ -96,7 +97,8 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
 
 
 def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, free: np.ndarray | bool = True) -> _Finished:
-    """`layers` merged to `sprites`, in order, and what holds still with a sprite joined it, of the pieces that are `free` to."""
+    """`layers` merged to `sprites`, in order; what holds still with a sprite joined it, of the pieces that are `free` to, and what shows
+    through it left it."""
     layers = merged_to(layers, sprites, edgels) if sprites else merged_but_bodies(layers, MOST_SPRITES, edgels)
     count = sprites or max(2, len(layers.motions))
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
@@ -104,7 +106,7 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
     layers = smoothed(ordered(made_whole(merged_to(layers, count - parted, edgels), edgels)))
     if still:
         joined = attached(layers, edgels)
-        layers = ordered(replace(joined, labels=np.where(free, joined.labels, layers.labels)))
+        layers = ordered(opened(replace(joined, labels=np.where(free, joined.labels, layers.labels))))
     return _Finished(behind_all(layers, sky) if parted and not still else layers, count, parted)
 
 

@@ -11,7 +11,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_matrix, csr_matrix, diags
 from scipy.sparse.linalg import cg
 
-from .edgels import Edgels
+from ..geometry import project
+from ..parallel import map_ordered
+from .edgels import Edgels, chained
 from .ownership import Graph
 from .split_bodies import Bodies, find_bodies
 from .split_merge import merged_while_cheap
@@ -20,7 +22,7 @@ from .supervoxels import mean_colors
 
 __all__ = ["made_whole", "merged_but_bodies"]
 
-RESTLESS = 0.25         # share of the changes of layer by chance from which a body is cut by chance (measured: .00 to .22, .28 to .99)
+RESTLESS = 0.2          # share of the changes of layer by chance from which a body is cut by chance (measured: .00 to .15, .24 to .60)
 MIXED = 0.05            # chance that two of its px are of two layers, below which a body is as good as whole
 TOGETHER = 0.25         # share of the frames that show several bodies at once
 LIKE = 20.0             # color difference at which pieces are tied .37 times as well as without ...
@@ -35,14 +37,14 @@ ELSEWHERE = 1.0         # energy of a voxel of a whole body in another layer: no
 def made_whole(layers: Layers, edgels: Edgels) -> Layers:
     """`layers`, as many as there are sprites, after each body that was cut by chance is of one; of one of its own, if there are enough."""
     bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
-    restless = _cut_by_chance(bodies, layers.labels)
+    restless = _cut_by_chance(bodies, layers)
     return _whole(layers, bodies, restless, edgels, spared=True) if restless.any() else layers
 
 
 def merged_but_bodies(layers: Layers, most: int, edgels: Edgels) -> Layers:
     """`layers` merged while that is cheap, to 2..`most`; where at least two bodies cut by chance are seen at once, each is a sprite."""
     bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
-    restless = _cut_by_chance(bodies, layers.labels)
+    restless = _cut_by_chance(bodies, layers)
     if not _at_once(bodies, restless):
         return merged_while_cheap(layers, most, edgels)
     merged = merged_while_cheap(_whole(layers, bodies, restless, edgels, spared=False), most, edgels)
@@ -50,17 +52,45 @@ def merged_but_bodies(layers: Layers, most: int, edgels: Edgels) -> Layers:
     return replace(merged, energy=replace(merged.energy, unary=unary))
 
 
-def _cut_by_chance(bodies: Bodies, labels: np.ndarray) -> np.ndarray:
-    """Which bodies, bool (bodies,), have parts that change their label in the next frame nearly as often as if they drew it."""
-    inside = bodies.body >= 0
-    areas = np.zeros((bodies.count, labels.max() + 1))
-    np.add.at(areas, (bodies.body[inside], labels[bodies.piece[inside]]), bodies.area[inside])
+def _cut_by_chance(bodies: Bodies, layers: Layers) -> np.ndarray:
+    """Which bodies, bool (bodies,), have parts that are of another layer one frame on, where their own takes them, often enough."""
+    voxels, count = layers.energy.graph.voxels, len(layers.motions)
+    steps = [chained(motion, (1,)) for motion in layers.motions]
+    begin = np.searchsorted(bodies.frame, np.arange(len(voxels.labels) + 1))
+
+    def shown(t: int) -> tuple[np.ndarray, np.ndarray]:
+        body = np.full(voxels.count, -1)
+        body[bodies.piece[begin[t]:begin[t + 1]]] = bodies.body[begin[t]:begin[t + 1]]
+        return body[voxels.labels[t]], layers.labels[voxels.labels[t]]
+
+    def followed(t: int) -> np.ndarray:
+        (body, label), (next_body, next_label) = shown(t), shown(t + 1)
+        result = np.zeros((bodies.count, count + 2))    # px of each label, px that stay in their body, px of those that change their label
+        for k in range(1, count):
+            ys, xs = np.nonzero((label == k) & (body >= 0))
+            result[:, k] = np.bincount(body[ys, xs], minlength=bodies.count)
+            source, x, y = _moved(steps[k], t, xs, ys, label.shape)
+            of = body[ys[source], xs[source]]
+            staying = next_body[y, x] == of
+            changing = staying & (next_label[y, x] != k)
+            for column, which in ((count, staying), (count + 1, changing)):
+                result[:, column] += np.bincount(of[which], minlength=bodies.count)
+        return result
+
+    total = sum(map_ordered(followed, range(len(voxels.labels) - 1)), np.zeros((bodies.count, count + 2)))
+    areas, stayed, changed = total[:, :count], total[:, count], total[:, count + 1]
     chance = 1 - ((areas / np.maximum(1, areas.sum(1, keepdims=True))) ** 2).sum(1)
-    body, label = bodies.body[bodies.links], labels[bodies.piece[bodies.links]]
-    staying = (body[:, 0] >= 0) & (body[:, 0] == body[:, 1])
-    changing = staying & (label[:, 0] != label[:, 1])
-    changed, stayed = (np.bincount(body[which, 0], bodies.overlap[which], bodies.count) for which in (changing, staying))
     return (chance > MIXED) & (changed > RESTLESS * chance * stayed)
+
+
+def _moved(steps: tuple[np.ndarray, np.ndarray], t: int, xs: np.ndarray, ys: np.ndarray,
+           shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which of some pixels of frame t are in the next one, and where (x, y), by the motion of their layer, `chained` over one frame."""
+    if not len(xs) or not steps[1][0, t]:
+        return (np.zeros(0, int),) * 3
+    x, y = np.rint(project(steps[0][0, t], np.stack([xs, ys], 1).astype(np.float64))).astype(int).T
+    inside = np.flatnonzero((x >= 0) & (y >= 0) & (x < shape[1]) & (y < shape[0]))
+    return inside, x[inside], y[inside]
 
 
 def _at_once(bodies: Bodies, restless: np.ndarray) -> bool:
