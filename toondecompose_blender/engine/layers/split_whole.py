@@ -22,7 +22,8 @@ from .supervoxels import mean_colors
 
 __all__ = ["made_whole", "merged_but_bodies"]
 
-RESTLESS = 0.2          # share of the changes of layer by chance from which a body is cut by chance (measured: .00 to .15, .24 to .60)
+RESTLESS = 0.2          # share of the changes of layer by chance from which a body is cut by chance (measured: .00 to .15, .24 to .60) ...
+CROWDED = 0.28          # ... and while there are more layers than sprites (measured: up to .27, from .29)
 MIXED = 0.05            # chance that two of its px are of two layers, below which a body is as good as whole
 TOGETHER = 0.25         # share of the frames that show several bodies at once
 LIKE = 20.0             # color difference at which pieces are tied .37 times as well as without ...
@@ -37,14 +38,14 @@ ELSEWHERE = 1.0         # energy of a voxel of a whole body in another layer: no
 def made_whole(layers: Layers, edgels: Edgels) -> Layers:
     """`layers`, as many as there are sprites, after each body that was cut by chance is of one; of one of its own, if there are enough."""
     bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
-    restless = _cut_by_chance(bodies, layers)
+    restless = _cut_by_chance(bodies, layers, RESTLESS)
     return _whole(layers, bodies, restless, edgels, spared=True) if restless.any() else layers
 
 
 def merged_but_bodies(layers: Layers, most: int, edgels: Edgels) -> Layers:
     """`layers` merged while that is cheap, to 2..`most`; where at least two bodies cut by chance are seen at once, each is a sprite."""
     bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
-    restless = _cut_by_chance(bodies, layers)
+    restless = _cut_by_chance(bodies, layers, CROWDED)
     if not _at_once(bodies, restless):
         return merged_while_cheap(layers, most, edgels)
     merged = merged_while_cheap(_whole(layers, bodies, restless, edgels, spared=False), most, edgels)
@@ -52,8 +53,9 @@ def merged_but_bodies(layers: Layers, most: int, edgels: Edgels) -> Layers:
     return replace(merged, energy=replace(merged.energy, unary=unary))
 
 
-def _cut_by_chance(bodies: Bodies, layers: Layers) -> np.ndarray:
-    """Which bodies, bool (bodies,), have parts that are of another layer one frame on, where their own takes them, often enough."""
+def _cut_by_chance(bodies: Bodies, layers: Layers, share: float) -> np.ndarray:
+    """Which bodies, bool (bodies,), have parts that are of another layer one frame on, where their own takes them, at least at this
+    `share` of how often they would be by chance."""
     voxels, count = layers.energy.graph.voxels, len(layers.motions)
     steps = [chained(motion, (1,)) for motion in layers.motions]
     begin = np.searchsorted(bodies.frame, np.arange(len(voxels.labels) + 1))
@@ -80,7 +82,7 @@ def _cut_by_chance(bodies: Bodies, layers: Layers) -> np.ndarray:
     total = sum(map_ordered(followed, range(len(voxels.labels) - 1)), np.zeros((bodies.count, count + 2)))
     areas, stayed, changed = total[:, :count], total[:, count], total[:, count + 1]
     chance = 1 - ((areas / np.maximum(1, areas.sum(1, keepdims=True))) ** 2).sum(1)
-    return (chance > MIXED) & (changed > RESTLESS * chance * stayed)
+    return (chance > MIXED) & (changed > share * chance * stayed)
 
 
 def _moved(steps: tuple[np.ndarray, np.ndarray], t: int, xs: np.ndarray, ys: np.ndarray,
