@@ -11,7 +11,7 @@ import numpy as np
 
 from .split_merge import NOTABLE
 from .split_search import Layers
-from .supervoxels import mean_colors
+from .supervoxels import Supervoxels, mean_colors
 
 __all__ = ["opened"]
 
@@ -20,26 +20,40 @@ COLORED = 16            # difference of a color's channels from which it is no w
 LEAST = 1e-4            # share of the clip's voxels: what is smaller is a button as often as a gap
 REACH = 0.03            # of the short side: no farther across the sprite is more of that background (judgement)
 SIGHTS = 12             # frames looked at
+ROUNDS = 3              # gaps beside gaps: the tubes of a bicycle part several
 MOSTLY = 0.5            # share of those that show a piece and must show that background beside it
 
 
 def opened(layers: Layers) -> Layers:
     """`layers` of a clip with a still background, after pieces that are enclosed by a sprite, in exactly the color of background just
     outside of it, became background.  White, gray and black pieces stay: eyes are white before a white wall, too."""
-    labels, voxels = layers.labels, layers.energy.graph.voxels
-    color, share = mean_colors(voxels), voxels.size / voxels.size.sum()
-    backdrop = np.flatnonzero((labels == 0) & (voxels.border > 0) & (share > NOTABLE))
+    color, size = mean_colors(layers.energy.graph.voxels), layers.energy.graph.voxels.size
+    labels = layers.labels
+    for _ in range(ROUNDS):
+        through = _through(labels, color, size / size.sum(), layers.energy.graph.voxels)
+        if not through.any():
+            break
+        labels = np.where(through, 0, labels)
+    return replace(layers, labels=labels)
+
+
+def _through(labels: np.ndarray, color: np.ndarray, share: np.ndarray, voxels: Supervoxels) -> np.ndarray:
+    """The pieces of sprites, bool (n,), of mean `color` (n, 3) and `share` of the clip's voxels, that are next to their like behind."""
+    flat = np.flatnonzero((labels == 0) & (voxels.border > 0) & (share > NOTABLE))
     enclosed = np.flatnonzero((labels > 0) & (voxels.border == 0) & (share > LEAST) & (np.ptp(color, axis=1) >= COLORED))
-    alike = np.abs(color[enclosed][:, None] - color[backdrop]).max(2, initial=0) <= SAME
-    groups = [(backdrop[row], enclosed[(alike == row).all(1)]) for row in np.unique(alike, axis=0) if row.any()]
+    alike = np.abs(color[enclosed][:, None] - color[flat]).max(2, initial=0) <= SAME
+    groups = []
+    for row in np.unique(alike, axis=0):
+        if row.any():
+            behind = (labels == 0) & (np.abs(color - color[flat[row]].mean(0)).max(1) <= SAME)     # between the spokes, too
+            groups.append((np.flatnonzero(behind), enclosed[(alike == row).all(1)]))
     shown, beside = np.zeros(voxels.count), np.zeros(voxels.count)
     for t in np.unique(np.linspace(0, len(voxels.labels) - 1, SIGHTS).round().astype(int)) if groups else ():
         pieces = np.asarray(voxels.labels[t])
         shown += np.bincount(pieces.ravel(), minlength=voxels.count) > 0
         for behind, within in groups:
             beside[within] += np.isin(within, pieces[_reached(np.isin(pieces, behind))])
-    through = beside > MOSTLY * shown
-    return replace(layers, labels=np.where(through, 0, labels))
+    return beside > MOSTLY * shown
 
 
 def _reached(shown: np.ndarray) -> np.ndarray:
