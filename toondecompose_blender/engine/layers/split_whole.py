@@ -31,6 +31,7 @@ LOOSE = 1e-3            # ... and at least so well
 SCRAP = 0.01            # energy a voxel below which a body that gave its layer to another is background (drawn clips: .005)
 NOWHERE = 1e-9          # tie of each piece to no body at all: what nothing else ties is of none
 UNLIKELY = 1e-6         # chance below which a walk comes from no body
+WALKED = 16             # bodies that a walk may come from, the largest ones: a long clip has many scraps
 STEADY, STEPS = 1e-4, 500   # relative residual at which the walk's equations are solved, and the most steps
 ELSEWHERE = 1.0         # energy of a voxel of a whole body in another layer: no motion is worth that
 
@@ -126,10 +127,9 @@ def _relabeled(layers: Layers, of: np.ndarray, restless: np.ndarray, spared: boo
     first = held.sum(1) + size.sum() * restless     # a body that deforms is no scrap of background, a large one is seldom a part
     bodies, columns = linear_sum_assignment(-worth[:, 1:] - first[:, None])
     own[bodies] = 1 + columns
-    leaving = restless | np.isin(held.argmax(1), own[restless])
+    leaving, now = restless | np.isin(held.argmax(1), own[restless]), layers.energy.of(labels)
     for body in sorted(set(np.flatnonzero(leaving & ~restless).tolist()) - set(bodies.tolist())):
-        without = np.where(of == body, 0, labels)
-        if layers.energy.of(without) - layers.energy.of(labels) < SCRAP * size[of == body].sum():
+        if layers.energy.of(np.where(of == body, 0, labels)) - now < SCRAP * size[of == body].sum():
             own[body] = 0
     moving = leaving[of] & (of >= 0)
     for label in set(range(1, count)) - set(own[bodies].tolist()) if spared else ():    # it stays in the body where it has the most
@@ -152,7 +152,7 @@ def _followed(bodies: Bodies, layers: Layers) -> np.ndarray:
     unknown = np.flatnonzero(foreground & ~known)
     laplacian, jacobi = diags(degree[unknown]) - ties[unknown][:, unknown], diags(1 / degree[unknown])
     best = np.full(len(unknown), UNLIKELY)
-    for body in range(bodies.count if len(unknown) else 0):     # step by step: a long clip's factors would not fit into memory
+    for body in range(min(bodies.count, WALKED) if len(unknown) else 0):    # by steps: a long clip's factors would not fit into memory
         chance, _ = cg(laplacian, ties[unknown] @ (known & (result == body)).astype(float), rtol=STEADY, maxiter=STEPS, M=jacobi)
         result[unknown] = np.where(chance > best, body, result[unknown])
         best = np.maximum(best, chance)
