@@ -22,6 +22,7 @@ from .split_gaps import opened
 from .split_hints import hinted, numbers_of
 from .split_merge import attached, merged_to, smoothed, worth_more_than_a_sprite
 from .split_order import ordered
+from .split_refill import refilled
 from .split_search import Layers, find_layers, open_space, sprite_tables
 from .split_whole import made_whole, merged_but_bodies
 from .supervoxels import build_supervoxels
@@ -103,7 +104,8 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
     count = sprites or max(2, len(layers.motions))
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
     parted = bool(sky.any()) and worth_more_than_a_sprite(layers, layers.energy.graph.voxels.size[sky].sum(), edgels)
-    layers = smoothed(ordered(made_whole(merged_to(layers, count - parted, edgels), edgels)))
+    layers = merged_to(layers, count - parted, edgels)
+    layers = smoothed(ordered(made_whole(refilled(layers, edgels) if sprites else layers, edgels)))
     if still:
         joined = attached(layers, edgels)
         layers = ordered(opened(replace(joined, labels=np.where(free, joined.labels, layers.labels))))
