@@ -21,6 +21,8 @@ DISTINCT = (600.0, 1500.0)       # squared levels between foreground and backgro
 VARIED = 900.0                   # squared levels of background change a sight that determine alpha: 30 levels, a guess
 DUST = 0.25                      # alpha outside of a region that needs a sign of something being there
 STRAND_CONTRAST = 30.0           # gray levels by which a strand must stand out from what is behind it
+AROUND, FLAT = 13, 6.0           # px at 360 lines around, and gray levels there, of a background that goes on as it is (judgement)
+BLENDED = 8.0                    # gray levels by which a blend of two flat colors is met; by trial: at 14 a light rim before a sky is lost
 SNAP_LOW, SNAP_HIGH = 0.03, 0.97  # alpha beyond which it is noise around 0 or 1; by trial on toon clips
 
 
@@ -62,9 +64,39 @@ def _known_background_alpha(pool: Pool, region: Region, scale: float) -> np.ndar
     known = pool.known | (cv2.dilate(region.through.astype(np.uint8), _square(5 * scale)) > 0)
     solid = region.solid.astype(np.uint8)
     band = (cv2.dilate(solid, _square(5 * scale)) > 0) & (cv2.erode(solid, _square(7 * scale)) == 0)
+    background, flat = _going_on(background, known, band & ~known, scale)
+    known = known | _blended(color, background, inside, flat)
     alpha = banded(color, background, inside, known, band, region.soft, region.solid, *(np.float32(level) for level in DISTINCT))
     strands, strength = _strands(solid, color, background, scale)
     return np.where(strands & known, np.maximum(alpha, strength), alpha).astype(np.float32)
+
+
+def _going_on(background: np.ndarray, known: np.ndarray, wanted: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where the background is `wanted`, not `known`, and all of it that is known around is of one color, that color goes on: the
+    background with it, and where."""
+    x, y, width, height = cv2.boundingRect(wanted.astype(np.uint8))
+    reach = odd(AROUND * scale)
+    window = np.s_[max(0, y - reach):y + height + reach, max(0, x - reach):x + width + reach]
+    if not known[window].any():
+        return background, np.zeros_like(wanted)
+    around, shown = np.ones((reach, reach), np.uint8), known[window][..., None]
+    high = cv2.dilate(np.where(shown, background[window], np.float32(0)), around)
+    low = cv2.erode(np.where(shown, background[window], np.float32(255)), around)
+    flat = wanted.copy()
+    flat[window] &= ((high >= low) & (high - low < FLAT)).all(-1)
+    background = background.copy()
+    background[window][flat[window]] = ((high + low) / 2)[flat[window]]
+    return background, flat
+
+
+def _blended(color: np.ndarray, background: np.ndarray, inside: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Where, of the `place`, bool (H, W), the color is a blend of the background's and the inside's, and of nothing else: bool (H, W)."""
+    color, background, inside = color[place], background[place], inside[place]
+    span = inside - background
+    share = ((color - background) * span).sum(-1) / np.maximum((span * span).sum(-1), 1)
+    result = np.zeros_like(place)
+    result[place] = np.abs(color - background - np.clip(share, 0, 1)[:, None] * span).max(-1, initial=0) < BLENDED
+    return result
 
 
 def _strands(solid: np.ndarray, color: np.ndarray, background: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
