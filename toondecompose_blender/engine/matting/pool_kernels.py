@@ -159,14 +159,14 @@ def parts_chosen(labels, chosen):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def painted_alike(mask, quiet, known, hidden, color, background, same, colored):
-    """uint8 (H, W), in the `mask` where a color, within `same` gray levels, is that of the background, and the background is quiet or was
-    never known: 2 where that paint is `colored`, 1 where it is white, gray or black; else 0."""
+def painted_alike(mask, telling, hidden, color, background, same, colored):
+    """uint8 (H, W), in the `mask` where a color, within `same` gray levels, is that of the background, unless that is `telling`: 2 where
+    that paint is `colored`, 1 where it is white, gray or black; else 0."""
     height, width = mask.shape
     result = np.zeros((height, width), np.uint8)
     for i in range(height):
         for j in range(width):
-            if not mask[i, j] or hidden[i, j] or (known[i, j] and not quiet[i, j]):
+            if not mask[i, j] or hidden[i, j] or telling[i, j]:
                 continue
             apart, low, high = np.float32(0), np.float32(255), np.float32(0)
             for c in range(3):

@@ -23,6 +23,7 @@ SMALLEST_GAP = 8        # px: less is where two paints of the drawing blend
 DRAWN, OUTLINED = 24.0, 0.7     # contrast that what is drawn around a gap has, on this share of its rim: shades that meet have none
 SLIT, OPEN = 7, 2       # px at 360 lines: a gap between houses is that narrow; px that it has in common with the outside
 SAME = 4.0              # gray levels between two flat paints that are one; compression included
+STEADY = 25.0           # squared gray levels a sight by which a background varies that does not change (judgement)
 COLORED = 24            # gray levels between its channels from which a paint is no white, gray or black, which sprites have, too
 
 
@@ -81,7 +82,8 @@ def _seen_through(mask: np.ndarray, pool: Pool, scale: float) -> np.ndarray:
     Where the background never changes, or was never seen, no picture tells such a part from one painted alike.  Of a color, the
     first is likelier; white, gray and black are everybody's paints, and left to the sprite, but for slits that are open to the outside.
     """
-    paint = painted_alike(mask, pool.quiet, pool.known, pool.hidden, pool.color, pool.background, SAME, COLORED)
+    telling = pool.known & ~pool.quiet & (pool.variance > STEADY * pool.sights)     # it changed, and the drawing did not with it
+    paint = painted_alike(mask, telling, pool.hidden, pool.color, pool.background, SAME, COLORED)
     x, y, width, height = cv2.boundingRect(paint)
     window = np.s_[max(0, y - 2):y + height + 2, max(0, x - 2):x + width + 2]
     through = np.zeros(mask.shape, bool)

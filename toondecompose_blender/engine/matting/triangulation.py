@@ -21,7 +21,7 @@ DISTINCT = (600.0, 1500.0)       # squared levels between foreground and backgro
 VARIED = 900.0                   # squared levels of background change a sight that determine alpha: 30 levels, a guess
 DUST = 0.25                      # alpha outside of a region that needs a sign of something being there
 STRAND_CONTRAST = 30.0           # gray levels by which a strand must stand out from what is behind it
-AROUND, FLAT = 13, 6.0           # px at 360 lines around, and gray levels there, of a background that goes on as it is (judgement)
+AROUND, FLAT = 13, 6.0           # px at 360 lines, or more, around, and gray levels there, of a background that goes on as it is (judgement)
 BLENDED = 8.0                    # gray levels by which a blend of two flat colors is met; by trial: at 14 a light rim before a sky is lost
 SNAP_LOW, SNAP_HIGH = 0.03, 0.97  # alpha beyond which it is noise around 0 or 1; by trial on toon clips
 
@@ -75,7 +75,7 @@ def _going_on(background: np.ndarray, known: np.ndarray, wanted: np.ndarray, sca
     """Where the background is `wanted`, not `known`, and all of it that is known around is of one color, that color goes on: the
     background with it, and where."""
     x, y, width, height = cv2.boundingRect(wanted.astype(np.uint8))
-    reach = odd(AROUND * scale)
+    reach = odd(AROUND * max(1.0, scale))
     window = np.s_[max(0, y - reach):y + height + reach, max(0, x - reach):x + width + reach]
     if not known[window].any():
         return background, np.zeros_like(wanted)
