@@ -21,7 +21,7 @@ DISTINCT = (600.0, 1500.0)       # squared levels between foreground and backgro
 VARIED = 900.0                   # squared levels of background change a sight that determine alpha: 30 levels, a guess
 DUST = 0.25                      # alpha outside of a region that needs a sign of something being there
 STRAND_CONTRAST = 30.0           # gray levels by which a strand must stand out from what is behind it
-AROUND, FLAT = 13, 6.0           # px at 360 lines, or more, around, and gray levels there, of a background that goes on as it is (judgement)
+AROUND, FLAT = 13, 6.0           # px at 360 lines, or more, around, and gray levels there, of a background that goes on (judgement)
 BLENDED = 8.0                    # gray levels by which a blend of two flat colors is met; by trial: at 14 a light rim before a sky is lost
 SNAP_LOW, SNAP_HIGH = 0.03, 0.97  # alpha beyond which it is noise around 0 or 1; by trial on toon clips
 
