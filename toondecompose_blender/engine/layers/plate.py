@@ -86,7 +86,7 @@ def build_plate(read: Callable[[int], np.ndarray], weight: Callable[[int], np.nd
     outlines = np.stack([project(np.linalg.inv(homography), corners(width, height)) for homography in canvas.homographies])
 
     def vote(tile: Tile) -> tuple[np.ndarray, ...]:
-        colors, weights, views = _warped(read, weight, canvas, tile, _voters(outlines, tile), interpolation)
+        colors, weights, views = _warped(read, weight, canvas, tile, outlines, interpolation)
         return (*_mode(colors, weights, VOTE_SIGMA, CANDIDATES), views)
 
     if accelerator is None:
@@ -145,18 +145,28 @@ def _voters(outlines: np.ndarray, tile: Tile) -> np.ndarray:
     return shown[np.linspace(0, len(shown) - 1, MOST_VOTERS).round().astype(int)]
 
 
-def _warped(read, weight, canvas: Canvas, tile: Tile, voters: np.ndarray, interpolation: int):
-    """Colors uint8 (n, H, W, 3) and weights uint8 (n, H, W) of a tile in the frames `voters`, and how many of these reach there (H, W)."""
-    size = (tile.width, tile.height)
+def _warped(read, weight, canvas: Canvas, tile: Tile, outlines: np.ndarray, interpolation: int):
+    """Colors uint8 (n, H, W, 3) and weights uint8 (n, H, W) of a tile in the frames that vote, and how many of these reach there (H, W)."""
+    voters = _voters(outlines, tile)
     colors = np.empty((len(voters), tile.height, tile.width, 3), np.uint8)
-    weights = np.empty((len(voters), tile.height, tile.width), np.uint8)
+    weights = np.zeros((len(voters), tile.height, tile.width), np.uint8)
     views = np.zeros((tile.height, tile.width), np.float32)
     for i, t in enumerate(voters.tolist()):
-        to_tile, mask = translation(-tile.left, -tile.top) @ np.linalg.inv(canvas.homographies[t]), weight(t)
-        colors[i] = cv2.warpPerspective(read(t), to_tile, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
-        weights[i] = cv2.warpPerspective(mask, to_tile, size, flags=cv2.INTER_LINEAR)
-        views += cv2.warpPerspective(np.ones(mask.shape, np.uint8), to_tile, size, flags=cv2.INTER_NEAREST)
+        part, mask = _reached(outlines[t], tile), weight(t)
+        to_part, size = translation(-part.left, -part.top) @ np.linalg.inv(canvas.homographies[t]), (part.width, part.height)
+        place = Tile(part.left - tile.left, part.top - tile.top, *size).place
+        colors[i][place] = cv2.warpPerspective(read(t), to_part, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
+        weights[i][place] = cv2.warpPerspective(mask, to_part, size, flags=cv2.INTER_LINEAR)
+        views[place] += cv2.warpPerspective(np.ones(mask.shape, np.uint8), to_part, size, flags=cv2.INTER_NEAREST)
     return colors, weights, views
+
+
+def _reached(outline: np.ndarray, tile: Tile) -> Tile:
+    """The part of a tile that a frame with this outline (4, 2) on the canvas can show: of a pan, a small one."""
+    ends = (tile.left, tile.top), (tile.left + tile.width, tile.top + tile.height)
+    low = np.clip(np.floor(outline.min(0)).astype(int) - 2, *ends)
+    high = np.clip(np.ceil(outline.max(0)).astype(int) + 3, *ends)
+    return Tile(*low.tolist(), *(high - low).tolist())
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
