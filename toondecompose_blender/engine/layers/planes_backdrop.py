@@ -53,17 +53,46 @@ class Backdrop:
         `like(t)` is the frame itself, uint8 (height, width, 3): near an opening's edge, which is known to a few px at best, that plane
         is shown which looks like it, if one does.
         """
-        colors, seen = view(self.plates[0], t, width, height, interpolation=interpolation)
-        for plate, opening in zip(self.plates[1:], self.openings, strict=True):
-            near, near_seen = view(plate, t, width, height, interpolation=interpolation)
-            open_here = warp_to(opening, plate.canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE)
-            share = open_here[..., None].astype(np.float32) / 255
-            mixed = np.rint(near + (colors.astype(np.float32) - near) * share).astype(np.uint8)
-            mixed_seen = np.where(open_here > 127, seen, near_seen) & ~_edge(open_here, EDGE)
+        opened = [warp_to(opening, plate.canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE)
+                  for plate, opening in zip(self.plates[1:], self.openings, strict=True)]
+        parts = _parts_shown(opened, height, width)
+        colors, seen = view(self.plates[0], t, width, height, interpolation=interpolation, part=parts[0])
+        for plate, open_here, inner, outer in zip(self.plates[1:], opened, parts[:-1], parts[1:], strict=True):
+            near, near_seen = view(plate, t, width, height, interpolation=interpolation, part=outer)
+            place = _within(inner, outer)
+            share = open_here[inner][..., None].astype(np.float32) / 255
+            mixed = np.rint(near[place] + (colors.astype(np.float32) - near[place]) * share).astype(np.uint8)
+            mixed_seen = np.where(open_here[inner] > 127, seen, near_seen[place]) & ~_edge(open_here, EDGE)[inner]
             if like is not None:
-                _put_alike(mixed, mixed_seen, like(t), [(near, near_seen), (colors, seen)], _edge(open_here, DOUBTFUL))
-            colors, seen = mixed, mixed_seen
+                looks = [(near[place], near_seen[place]), (colors, seen)]
+                _put_alike(mixed, mixed_seen, like(t)[inner], looks, _edge(open_here, DOUBTFUL)[inner])
+            near[place], near_seen[place] = mixed, mixed_seen
+            colors, seen = near, near_seen
         return colors, seen
+
+
+Part = tuple[slice, slice]      # of a frame: rows and columns
+
+
+def _parts_shown(opened: list[np.ndarray], height: int, width: int) -> list[Part]:
+    """The part of a frame in which each plane, back to front, can be seen: the `opened` (h, w) of all nearer ones, and what is near."""
+    parts = [np.s_[0:height, 0:width]]
+    for open_here in reversed(opened):
+        x, y, across, down = cv2.boundingRect(open_here)
+        reach, ends = _size(DOUBTFUL, open_here) // 2 + 1, parts[0]
+        parts.insert(0, (_cut(ends[0], y - reach, y + down + reach), _cut(ends[1], x - reach, x + across + reach)))
+    return parts
+
+
+def _cut(span: slice, start: int, stop: int) -> slice:
+    """`start` to `stop` within the `span`, one pixel at least."""
+    start = min(max(start, span.start), span.stop - 1)
+    return slice(start, max(min(stop, span.stop), start + 1))
+
+
+def _within(inner: Part, outer: Part) -> Part:
+    """The `inner` part, counted from where the `outer` one begins."""
+    return tuple(slice(small.start - large.start, small.stop - large.start) for small, large in zip(inner, outer, strict=True))
 
 
 def _put_alike(shown: np.ndarray, known: np.ndarray, frame: np.ndarray, looks: list[tuple[np.ndarray, np.ndarray]],
@@ -84,9 +113,13 @@ def _put_alike(shown: np.ndarray, known: np.ndarray, frame: np.ndarray, looks: l
 
 def _edge(opening: np.ndarray, reach: float) -> np.ndarray:
     """Within `reach`, px at 360 lines, of the edge of an opening."""
-    size = 2 * max(1, round(reach * min(opening.shape) / 360)) + 1
-    kernel = np.ones((size, size), np.uint8)
+    kernel = np.ones((_size(reach, opening),) * 2, np.uint8)
     return cv2.dilate(opening, kernel) - cv2.erode(opening, kernel) > 64
+
+
+def _size(reach: float, opening: np.ndarray) -> int:
+    """Of a box that reaches so far, px."""
+    return 2 * max(1, round(reach * min(opening.shape) / 360)) + 1
 
 
 def build_backdrop(read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], camera: np.ndarray,

@@ -266,9 +266,13 @@ def _mix_in(picture, sums, weights):
                 picture[i, j, c] = sums[i, j, c] / divisor * share + picture[i, j, c] * (np.float32(1) - share)
 
 
-def view(plate: Plate, t: int, width: int, height: int, *, interpolation: int = cv2.INTER_CUBIC) -> tuple[np.ndarray, np.ndarray]:
-    """What frame t shows of a plate: colors uint8 (height, width, 3), and where they were seen, bool (height, width)."""
-    homography = plate.canvas.homographies[t]
-    colors = cv2.warpPerspective(plate.picture, homography, (width, height), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
-    seen = cv2.warpPerspective(plate.seen, homography, (width, height), flags=cv2.INTER_LINEAR)
+def view(plate: Plate, t: int, width: int, height: int, *, interpolation: int = cv2.INTER_CUBIC,
+         part: tuple[slice, slice] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """What frame t shows of a plate: colors uint8 (height, width, 3), and where they were seen, bool (height, width); or a `part` of both."""
+    homography, size = plate.canvas.homographies[t], (width, height)
+    if part is not None:
+        rows, columns = part
+        homography, size = translation(-columns.start, -rows.start) @ homography, (columns.stop - columns.start, rows.stop - rows.start)
+    colors = cv2.warpPerspective(plate.picture, homography, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
+    seen = cv2.warpPerspective(plate.seen, homography, size, flags=cv2.INTER_LINEAR)
     return colors, seen > 0.99
