@@ -268,7 +268,7 @@ def _mix_in(picture, sums, weights):
 
 def view(plate: Plate, t: int, width: int, height: int, *, interpolation: int = cv2.INTER_CUBIC,
          part: tuple[slice, slice] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """What frame t shows of a plate: colors uint8 (height, width, 3), and where they were seen, bool (height, width); or a `part` of both."""
+    """What frame t shows of a plate: colors uint8 (height, width, 3), where they were seen, bool (height, width); or a `part` of both."""
     homography, size = plate.canvas.homographies[t], (width, height)
     if part is not None:
         rows, columns = part
