@@ -13,6 +13,8 @@ from toondecompose_blender.engine.geometry import resized, translation
 from toondecompose_blender.engine.layers.evidence import background_weights, interval
 from toondecompose_blender.engine.layers.plate import build_plate, canvas_of_plane, view
 from toondecompose_blender.engine.layers.planes import build_backdrop, cleared, find_planes
+from toondecompose_blender.engine.layers.planes_backdrop import FarPlane
+from toondecompose_blender.engine.layers.planes_blend import blended
 from toondecompose_blender.engine.layers.planes_depth import FRACTIONS, peaks
 from toondecompose_blender.engine.report import Silent
 
@@ -133,3 +135,43 @@ def test_a_static_camera_has_no_far_planes():
     frames, alphas, camera = run(skyline=False, still=True)
     plate = one_plate(frames, alphas, camera)
     assert find_planes(frames, alphas, camera, plate, report=Silent()) == ()
+
+
+@pytest.mark.parametrize("defocus", [0.0, 4.0], ids=["sharp", "out of focus"])
+def test_the_edge_of_a_plane_is_as_soft_as_in_the_frames(defocus):
+    frames, weight, camera, plane = roofs(defocus)
+    backdrop = build_backdrop(frames.__getitem__, lambda t: weight, camera, [plane], size=(WIDTH, HEIGHT))
+    soft = blended(backdrop, frames.__getitem__, lambda t: weight, size=(WIDTH, HEIGHT))
+    before, after = (np.mean([np.abs(one.view(t, WIDTH, HEIGHT)[0].astype(float) - frames[t]).mean() for t in range(FRAMES)])
+                     for one in (backdrop, soft))
+    if defocus:
+        assert after < 0.75 * before
+    else:
+        assert after < 1.02 * before
+
+
+def roofs(defocus: float):
+    """A pan over dark roofs before a bright sky that moves more slowly, both blurred by as much (sigma, px) after they were laid over
+    each other, as a lens does: frames, a weight for all, the camera, and the sky's plane with a hard opening, two px off."""
+    near = np.full((HEIGHT, WIDTH + PAN * FRAMES, 3), (70, 60, 90), np.uint8)
+    near[::12, :, 1] += 60
+    far = np.full_like(near, (190, 215, 240))
+    far[:, ::17] = (240, 245, 250)
+    gap = np.zeros(near.shape[:2], np.float32)
+    for left in range(0, near.shape[1], 40):
+        gap[:40 + 37 * left % 31, left:left + 40] = 1
+    middle, frames, camera = FRAMES // 2, [], []
+    for t in range(FRAMES):
+        moved = PAN * (t - middle)
+        camera.append(translation(-moved, 0))
+        house, opened = (cv2.warpPerspective(p, translation(-moved - PAN * middle, 0), (WIDTH, HEIGHT)) for p in (near, gap))
+        sky = cv2.warpPerspective(far, translation(-FRACTION * moved - PAN * middle, 0), (WIDTH, HEIGHT))
+        frame = house + (sky.astype(np.float32) - house) * opened[..., None]
+        frames.append(np.rint(cv2.GaussianBlur(frame, (0, 0), defocus) if defocus else frame).astype(np.uint8))
+    camera = np.stack(camera)
+    canvas = canvas_of_plane(camera, WIDTH, HEIGHT)
+    place = canvas.homographies[middle] @ np.linalg.inv(translation(-PAN * middle, 0))
+    opening = cv2.warpPerspective(255 * gap, np.linalg.inv(place), (canvas.width, canvas.height), borderMode=cv2.BORDER_REPLICATE)
+    slower = np.stack([translation(-FRACTION * PAN * (t - middle), 0) for t in range(FRAMES)])
+    hard = (opening > 127).astype(np.uint8) * 255
+    return np.stack(frames), np.full((HEIGHT, WIDTH), 255, np.uint8), camera, FarPlane(slower, FRACTION, hard)

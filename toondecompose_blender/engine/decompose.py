@@ -4,7 +4,7 @@ Each stage reads the stages before it from disk; what a stage computes stands in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -14,20 +14,18 @@ import cv2
 import numpy as np
 
 from ..protocol import Decomposition, SettingsError, sha256
+from .background import write_background
 from .clip import ClipReader, open_clip
 from .device import resolve_device
 from .drawings import ExposureSheet, exposure_sheet
 from .drawings_canvas import canvas_of
 from .first_look import show_first_look
 from .flow import Flow, compute_flow
-from .geometry import corners, project
 from .layers.hints import Hints, read_hints, spread
 from .layers.find import find_layers, plate_weight
 from .layers.plate import Canvas, canvas_of_plane
-from .layers.planes_backdrop import Backdrop, build_backdrop, plane_weights
+from .layers.planes_backdrop import build_backdrop
 from .layers.shade import under
-from .layers.sharpen import sharpened
-from .matting.completion import complete
 from .matting.sprites import Behind, Sighting, solve_drawings
 from .matting.triangulation import Matte
 from .motion import background_motion
@@ -181,8 +179,11 @@ class _Job:
 
     def _drawings(self, stage: Stage) -> None:
         self.report.stage("Drawings", 1 + sum(len(sheet.references) for sheet in self.sheets))
-        records, backdrop = self._background(stage)
         height, width = self.full.shape[1:3]
+        # A camera that holds still shows every pixel as it is.
+        records, backdrop = write_background(stage.folder, self.backdrop, self.full.__getitem__, self._plate_weight(), size=(width, height),
+                                             sharpens=self.settings.sharpens and not self.camera.static)
+        self.report.step()
         shown = partial(backdrop.view, width=width, height=height, like=self.full.__getitem__)
         look = under(shown, cv2.resize(self.shade, (width, height)))
         behind: tuple[Behind, ...] = ()
@@ -204,35 +205,6 @@ class _Job:
             records.append(SpriteRecord.write(stage.folder, *names, canvas, sheet.exposure, mattes, opacity=presence.opacity))
         records += self._veil_records(stage)
         stage.save_record("drawings", {"sprites": [asdict(record) for record in records]})
-
-    def _background(self, stage: Stage) -> tuple[list[SpriteRecord], Backdrop]:
-        """The background's planes, far to near; the near one is the sprite, the others are parts of it.  With them the backdrop whose
-        plates show, where nothing was ever seen, what was made up there."""
-        self.report.step()
-        exposure = np.ones(len(self.small), np.int32)
-        last = len(self.backdrop.plates) - 1
-        records, plates = [], []
-        for i, (plate, picture) in enumerate(zip(self.backdrop.plates, self._plate_pictures(), strict=True)):
-            solid = 255 - self.backdrop.openings[i - 1] if i else np.full(plate.picture.shape[:2], 255, np.uint8)
-            if i == last:  # far planes are seen through openings only: what they hide behind the nearer ones stays smooth
-                picture = complete(picture, plate.seen > 0.5, (solid > 0) & _shown(plate.canvas, self.full.shape))
-            plates.append(replace(plate, picture=np.where(plate.seen[..., None] > 0.5, plate.picture, picture)))
-            matte = Matte(np.dstack([picture, solid]), np.rint(plate.seen * 255).astype(np.uint8))
-            names = ("sprite_0", "Background", "") if i == last else (f"sprite_0_plane_{i + 1}", f"Background Plane {i + 1}", "sprite_0")
-            records.append(SpriteRecord.write(stage.folder, names[0], names[1], "background", plate.canvas, exposure, [matte],
-                                              part_of=names[2]))
-        return records, replace(self.backdrop, plates=tuple(plates))
-
-    def _plate_pictures(self) -> Iterator[np.ndarray]:
-        """The plates' pictures to be shown, sharper if that is wanted; mattes were and are solved against the plates as they are."""
-        plates, size = self.backdrop.plates, self.full.shape[2:0:-1]
-        for i, plate in enumerate(plates):
-            if not self.settings.sharpens or self.camera.static:
-                yield plate.picture  # a camera that holds still shows every pixel as it is
-                continue
-            nearer = [one.canvas for one in plates[1:]]
-            weight = plane_weights(self._plate_weight(), nearer, self.backdrop.openings, i, *size)
-            yield sharpened(plate, self.full.__getitem__, weight)
 
     def _veil_records(self, stage: Stage) -> list[SpriteRecord]:
         """Flashes and fades of the whole shot: a plane of one color in front of everything, with an opacity a frame."""
@@ -284,15 +256,6 @@ def _hints_key(path: Path | None) -> str:
 def _told(seeds: np.ndarray | None, number: int) -> Callable[[int], np.ndarray] | None:
     """Frame number -> where an artist's seeds, uint8 (T, h, w), say that it is the sprite of this number, bool (h, w)."""
     return None if seeds is None else lambda t: seeds[t] == number
-
-
-def _shown(canvas: Canvas, shape: tuple[int, ...]) -> np.ndarray:
-    """Where any frame shows the canvas, bool (H, W)."""
-    shown = np.zeros((canvas.height, canvas.width), np.uint8)
-    for homography in canvas.homographies:
-        outline = project(np.linalg.inv(homography), corners(shape[2], shape[1]))
-        cv2.fillConvexPoly(shown, np.rint(outline).astype(np.int32), 1)
-    return shown > 0
 
 
 def _enlarged(weight: np.ndarray, size: tuple[int, int]) -> np.ndarray:

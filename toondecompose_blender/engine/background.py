@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The background as a result shows it: plates as sharp as the frames, completed where nothing was ever seen, with soft edges.
+It takes the backdrop as it was stitched, which mattes are solved against; it stitches nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .geometry import corners, project
+from .layers.plate import Canvas
+from .layers.planes_backdrop import Backdrop, plane_weights
+from .layers.planes_blend import blended
+from .layers.sharpen import sharpened
+from .matting.completion import complete
+from .matting.triangulation import Matte
+from .result import SpriteRecord
+
+__all__ = ["write_background"]
+
+Look = Callable[[int], np.ndarray]
+
+
+def write_background(folder: Path, backdrop: Backdrop, read: Look, weight: Look, *, size: tuple[int, int],
+                     sharpens: bool) -> tuple[list[SpriteRecord], Backdrop]:
+    """Write the background's planes below `folder`, far to near; the near one is the sprite, the others are parts of it.
+
+    `read(t)` uint8 (H, W, 3) and `weight(t)` uint8 (H, W), 255 where surely background, are frames of `size` (W, H).
+    With their records returns the backdrop whose plates show, where nothing was ever seen, what was made up there.
+    """
+    pictures = list(_pictures(backdrop, read, weight, size) if sharpens else (plate.picture for plate in backdrop.plates))
+    near, solid = backdrop.plates[-1], 255 - backdrop.openings[-1] if backdrop.openings else np.uint8(255)
+    # Far planes are seen through openings only: what they hide behind the nearer ones stays smooth.
+    pictures[-1] = complete(pictures[-1], near.seen > 0.5, (solid > 0) & _shown(near.canvas, size))
+    plates = tuple(replace(plate, picture=np.where(plate.seen[..., None] > 0.5, plate.picture, picture))
+                   for plate, picture in zip(backdrop.plates, pictures, strict=True))
+    shown = replace(backdrop, plates=tuple(replace(plate, picture=picture)
+                                           for plate, picture in zip(backdrop.plates, pictures, strict=True)))
+    return _written(folder, blended(shown, read, weight, size=size)), replace(backdrop, plates=plates)
+
+
+def _pictures(backdrop: Backdrop, read: Look, weight: Look, size: tuple[int, int]) -> Iterator[np.ndarray]:
+    """The plates' pictures, sharper; mattes were and are solved against the plates as they are."""
+    nearer = [one.canvas for one in backdrop.plates[1:]]
+    for i, plate in enumerate(backdrop.plates):
+        yield sharpened(plate, read, plane_weights(weight, nearer, backdrop.openings, i, *size))
+
+
+def _shown(canvas: Canvas, size: tuple[int, int]) -> np.ndarray:
+    """Where any frame shows the canvas, bool (H, W)."""
+    shown = np.zeros((canvas.height, canvas.width), np.uint8)
+    for homography in canvas.homographies:
+        outline = project(np.linalg.inv(homography), corners(*size))
+        cv2.fillConvexPoly(shown, np.rint(outline).astype(np.int32), 1)
+    return shown > 0
+
+
+def _written(folder: Path, backdrop: Backdrop) -> list[SpriteRecord]:
+    records = []
+    for i, plate in enumerate(backdrop.plates):
+        solid = 255 - backdrop.openings[i - 1] if i else np.full(plate.picture.shape[:2], 255, np.uint8)
+        matte = Matte(np.dstack([plate.picture, solid]), np.rint(plate.seen * 255).astype(np.uint8))
+        names = (("sprite_0", "Background", "") if i == len(backdrop.plates) - 1
+                 else (f"sprite_0_plane_{i + 1}", f"Background Plane {i + 1}", "sprite_0"))
+        exposure = np.ones(len(plate.canvas.homographies), np.int32)
+        records.append(SpriteRecord.write(folder, *names[:2], "background", plate.canvas, exposure, [matte], part_of=names[2]))
+    return records
