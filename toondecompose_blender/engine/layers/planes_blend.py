@@ -20,7 +20,7 @@ __all__ = ["blended"]
 SOFT = 0.0, 1.0, 2.0, 3.0, 4.0  # px at 360 lines, sigma of the blur of all edges: the softest is taken ...
 NEARLY = 1.03              # ... that leaves so much more unexplained than the best: a ragged edge is seen, a soft one is not
 REACH = 3.0                # sigmas from an edge: what is farther stays as it is
-VOTERS = 32                # frames looked at, evenly in time
+VOTERS = 16                # frames looked at for each place of a plane, evenly in time
 SURE = 0.9                 # share of background from which a frame's pixel tells
 FEWEST = 3                 # frames that must tell
 OPAQUE = 0.05              # of a plane, from which its own color can be told (by trial on the published test clip)
@@ -110,10 +110,12 @@ def _blended(backdrop: Backdrop, index: int, window: Tile, sums: _Sums, share: n
 
 def _summed(backdrop: Backdrop, index: int, window: Tile, read: Look, weight: Look) -> _Sums:
     """What the frames tell of the window on the canvas of the plane in front of plane `index`."""
-    count = len(backdrop.plates[index + 1].canvas.homographies)
-    shape = window.height, window.width
+    canvas, shape = backdrop.plates[index + 1].canvas, (window.height, window.width)
+    height, width = weight(0).shape
+    count = len(canvas.homographies)
+    voters = min(count, round(VOTERS * canvas.width * canvas.height / (width * height)))
     sums = _Sums(*(np.zeros((*shape, *more), np.float32) for more in ((), (3,), (3,), (), (), ())))
-    numbers = np.unique(np.linspace(0, count - 1, min(count, VOTERS)).round().astype(int)).tolist()
+    numbers = np.unique(np.linspace(0, count - 1, voters).round().astype(int)).tolist()
     for seen in map_ordered(lambda t: _seen_from(backdrop, index, window, t, read(t), weight(t)), numbers, ahead=1):
         if seen is not None:
             sums.add(*seen)
