@@ -29,7 +29,8 @@ def patched(color, backdrop, *middles: tuple[int, int]) -> list[int]:
     edge[1:-1, 1:-1] = False
     size, border = (np.bincount(values.ravel(), minlength=count).astype(float) for values in (labels, labels[:, edge]))
     sharp = np.array([backdrop, COAT, *[color] * len(middles)], np.uint8)[labels]
-    voxels = SimpleNamespace(labels=labels, sharp=sharp, size=size, border=border, count=count)
+    color = np.array([backdrop, COAT, *[color] * len(middles)], float)
+    voxels = SimpleNamespace(labels=labels, sharp=sharp, size=size, border=border, count=count, color=color)
     layers = Layers(np.array([0] + [1] * (count - 1)), (), (), SimpleNamespace(graph=SimpleNamespace(voxels=voxels)), ())
     return opened(layers).labels[PATCH:].tolist()
 

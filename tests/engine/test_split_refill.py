@@ -16,7 +16,7 @@ from toondecompose_blender.engine.layers.proposals import propose_motions
 from toondecompose_blender.engine.layers.split_agreement import measure_agreement
 from toondecompose_blender.engine.layers.split_refill import refilled
 from toondecompose_blender.engine.layers.split_search import find_layers, open_space, refitted, sprite_tables
-from toondecompose_blender.engine.layers.supervoxels import build_supervoxels, mean_colors
+from toondecompose_blender.engine.layers.supervoxels import build_supervoxels
 from toondecompose_blender.engine.report import Silent
 
 WIDTH, HEIGHT, FRAMES = 200, 160, 20
@@ -44,7 +44,7 @@ def mountain():
     proposals = propose_motions(edgels, voxels, frames, flow, still[1:], static=True)
     graph = build_graph(voxels, edgels)
     space = open_space(proposals, graph, sprite_tables(proposals, graph), measure_agreement(voxels, still), background=0, static=True)
-    labels = np.abs(mean_colors(voxels) - SKY).max(1) > 20
+    labels = np.abs(voxels.color - SKY).max(1) > 20
     together = replace(find_layers(space, 2, forced=True), labels=labels.astype(np.int64))
     return refitted(together, edgels), edgels, np.stack(clouds)
 

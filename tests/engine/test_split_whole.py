@@ -55,7 +55,7 @@ def pieces_of(*columns: tuple[tuple[int, ...], ...]) -> SimpleNamespace:
             labels[t, 10:30, first:last] = number
     colors = np.array([(200, 220, 240), (220, 40, 40), (40, 40, 220), (60, 200, 60)], np.uint8)
     size = np.bincount(labels.ravel()).astype(float)
-    return SimpleNamespace(labels=labels, sharp=colors[labels], count=len(size), size=size)
+    return SimpleNamespace(labels=labels, sharp=colors[labels], count=len(size), size=size, color=colors[:len(size)].astype(float))
 
 
 def bodies_in(voxels: SimpleNamespace) -> dict[int, set[int]]:

@@ -10,7 +10,6 @@ import numpy as np
 
 from .ownership import BORDER_TOUCH
 from .split_search import Layers
-from .supervoxels import mean_colors
 
 __all__ = ["sky_of", "behind_all"]
 
@@ -26,7 +25,7 @@ def sky_of(layers: Layers) -> np.ndarray:
     top, bottom = (np.bincount(voxels.labels[:, row].ravel(), minlength=voxels.count) for row in (0, -1))
     free = layers.labels == 0
     highest = int(np.where(free, top, -1).argmax())
-    color = mean_colors(voxels)
+    color = voxels.color
     sky = free & (np.abs(color - color[highest]).max(1) < LIKE)
     fills = voxels.size[sky].sum() / voxels.size.sum()
     reaches = top[sky].sum() > BORDER_TOUCH * len(voxels.labels) and bottom[sky].sum() <= BELOW * voxels.border[sky].sum()

@@ -11,7 +11,7 @@ import numpy as np
 
 from .split_merge import NOTABLE
 from .split_search import Layers
-from .supervoxels import Supervoxels, mean_colors
+from .supervoxels import Supervoxels
 
 __all__ = ["opened"]
 
@@ -27,7 +27,7 @@ MOSTLY = 0.5            # share of those that show a piece and must show that ba
 def opened(layers: Layers) -> Layers:
     """`layers` of a clip with a still background, after pieces that are enclosed by a sprite, in exactly the color of background just
     outside of it, became background.  White, gray and black pieces stay: eyes are white before a white wall, too."""
-    color, size = mean_colors(layers.energy.graph.voxels), layers.energy.graph.voxels.size
+    color, size = layers.energy.graph.voxels.color, layers.energy.graph.voxels.size
     labels = layers.labels
     for _ in range(ROUNDS):
         through = _through(labels, color, size / size.sum(), layers.energy.graph.voxels)

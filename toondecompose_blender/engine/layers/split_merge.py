@@ -15,7 +15,7 @@ from .ownership import BORDER_TOUCH, CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, com
 from .ownership_moves import swept
 from .split_attachment import attachments
 from .split_search import Layers, sprite_table
-from .supervoxels import Supervoxels, mean_colors
+from .supervoxels import Supervoxels
 
 __all__ = ["attached", "merged_to", "merged_while_cheap", "smoothed", "worth_more_than_a_sprite"]
 
@@ -41,7 +41,7 @@ def attached(layers: Layers, edgels: Edgels) -> Layers:
     """`layers` after still pieces of a still background that touch a sprite, and that nothing passes over, joined it."""
     labels, energy = layers.labels, layers.energy
     voxels = energy.graph.voxels
-    color = mean_colors(voxels)
+    color = voxels.color
     staying = (labels == 0) & (voxels.size > NOTABLE * voxels.size.sum())
     free = (labels == 0) & (voxels.border == 0)
     free &= ~_like(color, color[staying & (voxels.border > 0)])     # sky between the spokes of a wheel ties nothing together
@@ -172,7 +172,7 @@ def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers, int
 def _resemblance(layers: Layers) -> np.ndarray:
     """How far each two layers share their colors, beyond what many do by chance: 0..1 symmetric (K, K)."""
     voxels, count = layers.energy.graph.voxels, len(layers.motions)
-    colors = np.ravel_multi_index(tuple((mean_colors(voxels) // TONES).astype(int).T), (256 // TONES,) * 3)
+    colors = np.ravel_multi_index(tuple((voxels.color // TONES).astype(int).T), (256 // TONES,) * 3)
     areas = np.zeros((count, (256 // TONES) ** 3))
     np.add.at(areas, (layers.labels, colors), voxels.size)
     shares = areas / np.maximum(1, areas.sum(1, keepdims=True))

@@ -13,7 +13,6 @@ from .edgels import Edgels
 from .ownership import components_of
 from .ownership_moves import swept
 from .split_search import Layers, refitted
-from .supervoxels import mean_colors
 
 __all__ = ["refilled"]
 
@@ -58,7 +57,7 @@ def _refilled(layers: Layers, empty: int, edgels: Edgels) -> Layers | None:
 def _parts(layers: Layers) -> Iterator[np.ndarray]:
     """Connected pieces of one sprite and nearly one color, bool (n,), the largest first."""
     graph, labels = layers.energy.graph, layers.labels
-    color = mean_colors(graph.voxels)
+    color = graph.voxels.color
     alike = (labels[graph.first] == labels[graph.second]) & (np.abs(color[graph.first] - color[graph.second]).max(1) < LIKE)
     parts = components_of(replace(graph, first=graph.first[alike], second=graph.second[alike]), labels > 0)
     inside = parts >= 0

@@ -18,7 +18,6 @@ from .ownership import Graph
 from .split_bodies import Bodies, find_bodies
 from .split_merge import merged_while_cheap
 from .split_search import Layers, refitted
-from .supervoxels import mean_colors
 
 __all__ = ["made_whole", "merged_but_bodies"]
 
@@ -161,7 +160,7 @@ def _followed(bodies: Bodies, layers: Layers) -> np.ndarray:
 
 def _ties(foreground: np.ndarray, graph: Graph, bodies: Bodies) -> csr_matrix:
     """How strongly pieces of the foreground are tied (n, n), symmetric: by common outlines, and by being at one place in turn."""
-    color = mean_colors(graph.voxels)
+    color = graph.voxels.color
     beside = foreground[graph.first] & foreground[graph.second]
     first, second = (np.concatenate([ends[beside], bodies.piece[link]]) for ends, link in
                      ((graph.first, bodies.links[:, 0]), (graph.second, bodies.links[:, 1])))

@@ -17,7 +17,7 @@ from ..channels import apart
 from ..paged import new, paged
 from ..parallel import map_ordered
 
-__all__ = ["Supervoxels", "build_supervoxels", "mean_colors"]
+__all__ = ["Supervoxels", "build_supervoxels"]
 
 TOGGLE_RANGE = 24       # gray range of a 3x3 window from which a pixel counts as an edge's ramp (by trial on toon clips)
 TOGGLE_PASSES = 2
@@ -38,7 +38,8 @@ STITCH_STEP = 20        # mean color step, two pieces on both sides of a window'
 @dataclass(frozen=True)
 class Supervoxels:
     """`labels` int32 (T, h, w) in 0..count-1; `sharp` uint8 (T, h, w, 3) the frames with edges without ramps; `low`, `high`
-    its 3x3 minimum and maximum; `size` voxels, `border` voxels on the frame's border and `life` frames of each piece (float64)."""
+    its 3x3 minimum and maximum; of each piece `size` voxels, `border` voxels on the frame's border, `life` frames (float64) and mean
+    `color` (count, 3)."""
     labels: np.ndarray
     sharp: np.ndarray
     low: np.ndarray
@@ -47,6 +48,7 @@ class Supervoxels:
     size: np.ndarray
     border: np.ndarray
     life: np.ndarray
+    color: np.ndarray
 
 
 def build_supervoxels(frames: np.ndarray, flow) -> Supervoxels:
@@ -58,11 +60,17 @@ def build_supervoxels(frames: np.ndarray, flow) -> Supervoxels:
     count = int(labels.max()) + 1
     border = sum(np.bincount(side.ravel(), minlength=count) for side in
                  (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]))
-    size, life = np.zeros(count), np.zeros(count)
-    for voxels in map_ordered(lambda frame: np.bincount(frame.ravel(), minlength=count), labels):
+    size, life, color = np.zeros(count), np.zeros(count), np.zeros((count, 3))
+    for voxels, colors in map_ordered(lambda t: _sums(labels[t].ravel(), sharp[t].reshape(-1, 3), count), range(len(labels))):
         size += voxels
         life += voxels > 0
-    return Supervoxels(labels, sharp, low, high, count, size, border.astype(float), life)
+        color += colors
+    return Supervoxels(labels, sharp, low, high, count, size, border.astype(float), life, color / size[:, None])
+
+
+def _sums(labels: np.ndarray, colors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of each piece in a frame: its pixels (count,) and the sum of their colors (count, 3)."""
+    return np.bincount(labels, minlength=count), np.stack([np.bincount(labels, colors[:, c], count) for c in range(3)], 1)
 
 
 def _sharpened(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -258,12 +266,3 @@ def _joints(labels: np.ndarray, sharp: np.ndarray, flow, t: int) -> np.ndarray:
         best_out[ends[0, link]] = best_in[ends[1, link]] = link
     mutual = [link for link in best_out.values() if best_in[ends[1, link]] == link and steps[link] < STITCH_STEP]
     return ends[:, mutual]
-
-
-def mean_colors(voxels: Supervoxels) -> np.ndarray:
-    """Mean color of each piece, (n, 3)."""
-    total = np.zeros((voxels.count, 3))
-    for labels, sharp in paged(zip(voxels.labels, voxels.sharp)):
-        for c in range(3):
-            total[:, c] += np.bincount(labels.ravel(), sharp[..., c].ravel(), voxels.count)
-    return total / voxels.size[:, None]
