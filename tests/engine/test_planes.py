@@ -10,6 +10,7 @@ import pytest
 
 from tests.engine.drawn import figure, textured
 from toondecompose_blender.engine.geometry import resized, translation
+from toondecompose_blender.engine.layers import planes_backdrop, plate as plate_module
 from toondecompose_blender.engine.layers.evidence import background_weights, interval
 from toondecompose_blender.engine.layers.plate import build_plate, canvas_of_plane, view
 from toondecompose_blender.engine.layers.planes import build_backdrop, cleared, find_planes
@@ -135,6 +136,23 @@ def test_a_static_camera_has_no_far_planes():
     frames, alphas, camera = run(skyline=False, still=True)
     plate = one_plate(frames, alphas, camera)
     assert find_planes(frames, alphas, camera, plate, report=Silent()) == ()
+
+
+def test_what_is_not_seen_is_not_warped_and_nothing_changes_by_it(parallax, monkeypatch):
+    frames, alphas, camera, _, foreground, planes = parallax
+    weights = background_weights(cleared(foreground, camera, planes))
+
+    def stitched():
+        return build_backdrop(frames.__getitem__, weights.__getitem__, camera, planes, size=(WIDTH, HEIGHT))
+
+    backdrop = stitched()
+    cut = [backdrop.view(t, WIDTH, HEIGHT, like=frames.__getitem__) for t in (0, 17, 39)]
+    monkeypatch.setattr(planes_backdrop, "_parts_shown", lambda opened, height, width: [np.s_[0:height, 0:width]] * (len(opened) + 1))
+    whole = [backdrop.view(t, WIDTH, HEIGHT, like=frames.__getitem__) for t in (0, 17, 39)]
+    assert all(np.array_equal(a, b) for pair in zip(cut, whole, strict=True) for a, b in zip(*pair, strict=True))
+    monkeypatch.setattr(plate_module, "_reached", lambda outline, tile: tile)
+    for one, other in zip(backdrop.plates, stitched().plates, strict=True):
+        assert np.abs(one.picture.astype(int) - other.picture).max() <= 1 and np.array_equal(one.seen, other.seen)
 
 
 @pytest.mark.parametrize("defocus", [0.0, 4.0], ids=["sharp", "out of focus"])
