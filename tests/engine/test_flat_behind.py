@@ -50,13 +50,11 @@ def test_a_rim_of_a_third_color_is_no_blend_of_the_other_two():
     assert rgba[..., 3][rim].mean() > 230
 
 
-def test_where_two_paints_meet_behind_it_neither_is_taken_to_go_on():
+def test_where_two_paints_meet_behind_it_none_between_them_is_taken_to_go_on():
     behind = np.full((SIZE, SIZE, 3), SKY, np.uint8)
     behind[70:] = SHORE
-    picture = over(behind, disc(40), DARK)
-    mask = (disc(40) > 0.5).astype(np.uint8) * 255
-    told = behind.copy()
-    told[60:80, 20:120] = DARK      # what nobody saw was filled in with something else
-    rgba = solved(picture, told, mask)
-    inside = (disc(38) > 0.99) & (np.abs(np.arange(SIZE) - 70) < 5)[:, None]
-    assert rgba[..., 3][inside].mean() > 240
+    rim = tuple((np.array(SKY) / 4 + np.array(SHORE) / 4 + np.array(DARK) / 2).astype(int))     # no blend with either of them
+    picture = over(over(behind, disc(40), rim), disc(37), DARK)
+    rgba = solved(picture, behind, (disc(40) > 0.5).astype(np.uint8) * 255)
+    meeting = (disc(40) > 0.99) & (disc(37) < 0.01) & (np.abs(np.arange(SIZE) - 70) < 4)[:, None]
+    assert meeting.sum() > 10 and rgba[..., 3][meeting].mean() > 240
