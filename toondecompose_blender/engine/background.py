@@ -4,7 +4,7 @@ It takes the backdrop as it was stitched, which mattes are solved against; it st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from .geometry import corners, project
-from .layers.plate import Canvas
+from .layers.plate import Canvas, PerFrame
 from .layers.planes_backdrop import Backdrop, plane_weights
 from .layers.planes_blend import blended
 from .layers.sharpen import sharpened
@@ -22,10 +22,8 @@ from .result import SpriteRecord
 
 __all__ = ["write_background"]
 
-Look = Callable[[int], np.ndarray]
 
-
-def write_background(folder: Path, backdrop: Backdrop, read: Look, weight: Look, *, size: tuple[int, int],
+def write_background(folder: Path, backdrop: Backdrop, read: PerFrame, weight: PerFrame, *, size: tuple[int, int],
                      sharpens: bool) -> tuple[list[SpriteRecord], Backdrop]:
     """Write the background's planes below `folder`, far to near; the near one is the sprite, the others are parts of it.
 
@@ -43,7 +41,7 @@ def write_background(folder: Path, backdrop: Backdrop, read: Look, weight: Look,
     return _written(folder, blended(shown, read, weight, size=size)), replace(backdrop, plates=plates)
 
 
-def _pictures(backdrop: Backdrop, read: Look, weight: Look, size: tuple[int, int]) -> Iterator[np.ndarray]:
+def _pictures(backdrop: Backdrop, read: PerFrame, weight: PerFrame, size: tuple[int, int]) -> Iterator[np.ndarray]:
     """The plates' pictures, sharper; mattes were and are solved against the plates as they are."""
     nearer = [one.canvas for one in backdrop.plates[1:]]
     for i, plate in enumerate(backdrop.plates):

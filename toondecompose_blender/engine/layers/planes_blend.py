@@ -4,7 +4,6 @@ It takes the planes' plates and hard openings as given; only the surroundings of
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -13,7 +12,7 @@ import numpy as np
 from ..geometry import corners, project, translation
 from ..parallel import map_ordered
 from .planes_backdrop import Backdrop, visibility
-from .plate import Tile
+from .plate import PerFrame, Tile, reached
 
 __all__ = ["blended"]
 
@@ -25,21 +24,20 @@ SURE = 0.9                 # share of background from which a frame's pixel tell
 FEWEST = 3                 # frames that must tell
 OPAQUE = 0.05              # of a plane, from which its own color can be told (by trial on the published test clip)
 
-Look = Callable[[int], np.ndarray]
 
-
-def blended(backdrop: Backdrop, read: Look, weight: Look, *, size: tuple[int, int]) -> Backdrop:
+def blended(backdrop: Backdrop, read: PerFrame, weight: PerFrame, *, size: tuple[int, int]) -> Backdrop:
     """The same with soft openings, where the frames are explained better by them, and plates without the color behind at their edges.
 
     `read(t)` uint8 (H, W, 3) and `weight(t)` uint8 (H, W), 255 where surely background, are frames of `size` (W, H).
     """
     around = [_around(opening, min(size) / 360) for opening in backdrop.openings]
     windows = {index: window for index, window in enumerate(around) if window.width}
-    left = sum(_unexplained(backdrop, index, window, read, weight, size) for index, window in windows.items())
+    told = {index: _summed(backdrop, index, window, read, weight) for index, window in windows.items()}
+    left = sum(_unexplained(sums, backdrop.openings[index], windows[index], size) for index, sums in told.items())
     sigma = SOFT[int(np.flatnonzero(left <= NEARLY * left.min())[-1])] if windows else 0.0
     for index, window in windows.items() if sigma else ():
-        sums = _summed(backdrop, index, window, read, weight)
-        backdrop = _blended(backdrop, index, window, sums, _softened(backdrop.openings[index], sigma, window, size))
+        share = _softened(backdrop.openings[index], sigma, window, size)
+        backdrop = _blended(backdrop, index, window, told.pop(index), share)
     return backdrop
 
 
@@ -89,10 +87,9 @@ def _softened(opening: np.ndarray, sigma: float, window: Tile, size: tuple[int, 
     return soft[window.place].astype(np.float32) / 255
 
 
-def _unexplained(backdrop: Backdrop, index: int, window: Tile, read: Look, weight: Look, size: tuple[int, int]) -> np.ndarray:
-    """Squared gray levels that each blur of the plane in front of plane `index` leaves, in all: (len(SOFT),)."""
-    sums = _summed(backdrop, index, window, read, weight)
-    shares = (_softened(backdrop.openings[index], sigma, window, size) for sigma in SOFT)
+def _unexplained(sums: _Sums, opening: np.ndarray, window: Tile, size: tuple[int, int]) -> np.ndarray:
+    """Squared gray levels that each blur of an opening leaves in its window, in all: (len(SOFT),)."""
+    shares = (_softened(opening, sigma, window, size) for sigma in SOFT)
     return np.array([sums.unexplained(share)[sums.tells >= FEWEST].sum(dtype=np.float64) for share in shares])
 
 
@@ -108,7 +105,7 @@ def _blended(backdrop: Backdrop, index: int, window: Tile, sums: _Sums, share: n
     return Backdrop(plates, (*backdrop.openings[:index], opening, *backdrop.openings[index + 1:]))
 
 
-def _summed(backdrop: Backdrop, index: int, window: Tile, read: Look, weight: Look) -> _Sums:
+def _summed(backdrop: Backdrop, index: int, window: Tile, read: PerFrame, weight: PerFrame) -> _Sums:
     """What the frames tell of the window on the canvas of the plane in front of plane `index`."""
     canvas, shape = backdrop.plates[index + 1].canvas, (window.height, window.width)
     height, width = weight(0).shape
@@ -126,17 +123,15 @@ def _seen_from(backdrop: Backdrop, index: int, window: Tile, t: int, frame: np.n
                weight: np.ndarray) -> tuple[_Sums, tuple[slice, slice]] | None:
     """What frame t tells of a place of the window, and that place; None if it shows nothing of it."""
     height, width = frame.shape[:2]
-    homography = backdrop.plates[index + 1].canvas.homographies[t]
-    outline = project(np.linalg.inv(homography), corners(width, height))
-    left, top = np.maximum(np.floor(outline.min(0)).astype(int), (window.left, window.top)).tolist()
-    right, bottom = np.minimum(np.ceil(outline.max(0)).astype(int) + 1, (window.left + window.width, window.top + window.height)).tolist()
-    if right <= left or bottom <= top:
+    to_canvas = np.linalg.inv(backdrop.plates[index + 1].canvas.homographies[t])
+    part = reached(project(to_canvas, corners(width, height)), window)
+    if not (part.width and part.height):
         return None
     shown, seen = Backdrop(backdrop.plates[:index + 1], backdrop.openings[:index]).view(t, width, height)
     nearer = [plate.canvas for plate in backdrop.plates[index + 2:]]
     uncovered = visibility(nearer, backdrop.openings[index + 1:], 0, t, width, height)
     tells = np.where(seen, np.minimum(weight, uncovered), 0)
-    to_window, size = translation(-left, -top) @ np.linalg.inv(homography), (right - left, bottom - top)
-    color, behind, tells = (cv2.warpPerspective(picture, to_window, size).astype(np.float32) for picture in (frame, shown, tells))
-    place = Tile(left - window.left, top - window.top, *size).place
+    to_part, part_size = translation(-part.left, -part.top) @ to_canvas, (part.width, part.height)
+    color, behind, tells = (cv2.warpPerspective(picture, to_part, part_size).astype(np.float32) for picture in (frame, shown, tells))
+    place = Tile(part.left - window.left, part.top - window.top, *part_size).place
     return _Sums.of((tells > 255 * SURE).astype(np.float32), color, behind), place

@@ -21,7 +21,10 @@ from ..parallel import map_ordered, worker_count
 if TYPE_CHECKING:
     from ..accelerator import Accelerator
 
-__all__ = ["Canvas", "Look", "Plate", "canvas_of_plane", "build_plate", "view", "fill_unseen"]
+__all__ = ["Canvas", "Look", "PerFrame", "Plate", "Tile", "canvas_of_plane", "build_plate", "reached", "view", "fill_unseen"]
+
+# Frame number -> a picture: the frame itself, or a weight a pixel.
+PerFrame = Callable[[int], np.ndarray]
 
 # Frame number -> what the background looks like there, uint8 (H, W, 3), and where that is known, bool (H, W).
 Look = Callable[[int], tuple[np.ndarray, np.ndarray]]
@@ -72,7 +75,7 @@ def _too_large(pixels: int) -> ClipError:
                      "Decompose a shorter range of frames, without the cut or the blank frames.")
 
 
-def build_plate(read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], canvas: Canvas, *,
+def build_plate(read: PerFrame, weight: PerFrame, canvas: Canvas, *,
                 interpolation: int = cv2.INTER_CUBIC, accelerator: Accelerator | None = None) -> Plate:
     """Stitch frames into a plate.
 
@@ -152,7 +155,7 @@ def _warped(read, weight, canvas: Canvas, tile: Tile, outlines: np.ndarray, inte
     weights = np.zeros((len(voters), tile.height, tile.width), np.uint8)
     views = np.zeros((tile.height, tile.width), np.float32)
     for i, t in enumerate(voters.tolist()):
-        part, mask = _reached(outlines[t], tile), weight(t)
+        part, mask = reached(outlines[t], tile), weight(t)
         to_part, size = translation(-part.left, -part.top) @ np.linalg.inv(canvas.homographies[t]), (part.width, part.height)
         place = Tile(part.left - tile.left, part.top - tile.top, *size).place
         colors[i][place] = cv2.warpPerspective(read(t), to_part, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
@@ -161,8 +164,8 @@ def _warped(read, weight, canvas: Canvas, tile: Tile, outlines: np.ndarray, inte
     return colors, weights, views
 
 
-def _reached(outline: np.ndarray, tile: Tile) -> Tile:
-    """The part of a tile that a frame with this outline (4, 2) on the canvas can show: of a pan, a small one."""
+def reached(outline: np.ndarray, tile: Tile) -> Tile:
+    """The part of a tile that a frame with this outline (4, 2) on the canvas can show: of a pan, a small one; it may be empty."""
     ends = (tile.left, tile.top), (tile.left + tile.width, tile.top + tile.height)
     low = np.clip(np.floor(outline.min(0)).astype(int) - 2, *ends)
     high = np.clip(np.ceil(outline.max(0)).astype(int) + 3, *ends)
