@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
+from hashlib import sha256
 from pathlib import Path
 
 import cv2
@@ -18,6 +20,7 @@ from .layers.planes_blend import blended
 from .layers.sharpen import sharpened
 from .matting.completion import complete
 from .matting.triangulation import Matte
+from .paged import Keeper
 from .result import SpriteRecord
 
 __all__ = ["write_background"]
@@ -31,7 +34,7 @@ def write_background(folder: Path, backdrop: Backdrop, read: PerFrame, weight: P
     With their records returns the backdrop whose plates show, where nothing was ever seen, what was made up there.
     """
     pictures = list(_pictures(backdrop, read, weight, size) if sharpens else (plate.picture for plate in backdrop.plates))
-    near, solid = backdrop.plates[-1], 255 - backdrop.openings[-1] if backdrop.openings else np.uint8(255)
+    near, solid = backdrop.plates[-1], 255 - _always(backdrop.openings[-1]) if backdrop.openings else np.uint8(255)
     # Far planes are seen through openings only: what they hide behind the nearer ones stays smooth.
     pictures[-1] = complete(pictures[-1], near.seen > 0.5, (solid > 0) & _shown(near.canvas, size))
     plates = tuple(replace(plate, picture=np.where(plate.seen[..., None] > 0.5, plate.picture, picture))
@@ -39,6 +42,11 @@ def write_background(folder: Path, backdrop: Backdrop, read: PerFrame, weight: P
     shown = replace(backdrop, plates=tuple(replace(plate, picture=picture)
                                            for plate, picture in zip(backdrop.plates, pictures, strict=True)))
     return _written(folder, blended(shown, read, weight, size=size)), replace(backdrop, plates=plates)
+
+
+def _always(opening: np.ndarray) -> np.ndarray:
+    """Where an opening is open in every frame, uint8 (H, W)."""
+    return opening if opening.ndim == 2 else reduce(np.minimum, opening)
 
 
 def _pictures(backdrop: Backdrop, read: PerFrame, weight: PerFrame, size: tuple[int, int]) -> Iterator[np.ndarray]:
@@ -58,12 +66,22 @@ def _shown(canvas: Canvas, size: tuple[int, int]) -> np.ndarray:
 
 
 def _written(folder: Path, backdrop: Backdrop) -> list[SpriteRecord]:
-    records = []
+    records, keeper = [], Keeper()
     for i, plate in enumerate(backdrop.plates):
-        solid = 255 - backdrop.openings[i - 1] if i else np.full(plate.picture.shape[:2], 255, np.uint8)
-        matte = Matte(np.dstack([plate.picture, solid]), np.rint(plate.seen * 255).astype(np.uint8))
+        opening = backdrop.openings[i - 1] if i else np.zeros(plate.picture.shape[:2], np.uint8)
+        openings, exposure = _apart(opening, len(plate.canvas.homographies))
+        confidence = np.rint(plate.seen * 255).astype(np.uint8)
+        mattes = [Matte(keeper.keep(np.dstack([plate.picture, 255 - one])), confidence) for one in openings]
         names = (("sprite_0", "Background", "") if i == len(backdrop.plates) - 1
                  else (f"sprite_0_plane_{i + 1}", f"Background Plane {i + 1}", "sprite_0"))
-        exposure = np.ones(len(plate.canvas.homographies), np.int32)
-        records.append(SpriteRecord.write(folder, *names[:2], "background", plate.canvas, exposure, [matte], part_of=names[2]))
+        records.append(SpriteRecord.write(folder, *names[:2], "background", plate.canvas, exposure, mattes, part_of=names[2]))
     return records
+
+
+def _apart(opening: np.ndarray, frames: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """The different pictures of an opening, uint8 (H, W) each, in order of their first frame, and which, from 1 on, each frame shows."""
+    if opening.ndim == 2:
+        return [opening], np.ones(frames, np.int32)
+    number: dict[str, int] = {}
+    exposure = np.array([number.setdefault(sha256(one).hexdigest(), len(number) + 1) for one in opening], np.int32)
+    return [opening[int(np.argmax(exposure == one))] for one in number.values()], exposure

@@ -23,6 +23,7 @@ from .hints import UNKNOWN, Hints
 from .hints_labels import corrected
 from .planes import cleared, find_planes
 from .planes_backdrop import Backdrop, FarPlane, build_backdrop
+from .repaint import find_repaints
 from .shade import find_shade, under
 from .split import split_sprites
 
@@ -91,9 +92,11 @@ def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: tu
                 accelerator: Accelerator | None) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray]:
     """The union of the sprites, float32 (T, h, w); the background's far planes and all its plates; the shade, float32 (h, w, 3)."""
     height, width = frames.shape[1:3]
-    masks, planes, shade = prior, (), np.zeros(frames.shape[1:], np.float32)
+    masks, shade = prior, np.zeros(frames.shape[1:], np.float32)
+    planes = find_repaints(frames, prior, camera.homographies) if camera.static else ()
     for turn in range(ROUNDS):
-        backdrop = _backdrop(frames, camera, cleared(masks, camera.homographies, planes) if turn == 1 else masks, planes, accelerator)
+        backdrop = _backdrop(frames, camera, cleared(masks, camera.homographies, planes) if turn == 1 and not camera.static else masks,
+                             planes, accelerator)
         look = partial(backdrop.view, width=width, height=height, like=frames.__getitem__)
         if not camera.static:
             # The shade and the masks under it look at every frame, one after the other.

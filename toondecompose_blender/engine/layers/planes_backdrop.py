@@ -12,13 +12,14 @@ import cv2
 import numpy as np
 
 from ..geometry import resized, warp_to
+from ..paged import paged, stacked
 from .evidence import interval
 from .plate import Canvas, Plate, build_plate, canvas_of_plane, view
 
 if TYPE_CHECKING:
     from ..accelerator import Accelerator
 
-__all__ = ["FarPlane", "Backdrop", "build_backdrop", "plane_canvases", "plane_weights", "visibility"]
+__all__ = ["FarPlane", "Backdrop", "build_backdrop", "opening_at", "plane_canvases", "plane_weights", "visibility"]
 
 
 ALIKE = 7.2                # gray levels; the masks' residual threshold
@@ -32,7 +33,7 @@ class FarPlane:
 
     `homographies` (T, 3, 3), plane -> frame; `fraction`: how far it moves for one px of the camera's motion, 0..1;
     `opening` uint8 (H, W), 255 where the next nearer plane is transparent, on the canvas of that nearer plane
-    (`canvas_of_plane` of its homographies at the size of the frames the plane was found in).
+    (`canvas_of_plane` of its homographies at the size of the frames the plane was found in); (T, H, W) if it changes.
     """
     homographies: np.ndarray
     fraction: float
@@ -41,7 +42,8 @@ class FarPlane:
 
 @dataclass(frozen=True)
 class Backdrop:
-    """`plates` back to front; `openings[i]` uint8, 255 where `plates[i + 1]` is transparent, on the canvas of that plate."""
+    """`plates` back to front; `openings[i]` uint8 (H, W), 255 where `plates[i + 1]` is transparent, on the canvas of that plate, or
+    (T, H, W), if it changes."""
     plates: tuple[Plate, ...]
     openings: tuple[np.ndarray, ...]
 
@@ -53,7 +55,7 @@ class Backdrop:
         `like(t)` is the frame itself, uint8 (height, width, 3): near an opening's edge, which is known to a few px at best, that plane
         is shown which looks like it, if one does.
         """
-        opened = [warp_to(opening, plate.canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE)
+        opened = [warp_to(opening_at(opening, t), plate.canvas.homographies[t], width, height, border=cv2.BORDER_REPLICATE)
                   for plate, opening in zip(self.plates[1:], self.openings, strict=True)]
         parts = _parts_shown(opened, height, width)
         colors, seen = view(self.plates[0], t, width, height, interpolation=interpolation, part=parts[0])
@@ -160,15 +162,22 @@ def visibility(nearer: Sequence[Canvas], openings: Sequence[np.ndarray], index: 
     through its own.  `nearer[i]` is the canvas of `openings[i]`, that is of plane i + 1."""
     shown = np.full((height, width), 255, np.uint8)
     for i in range(max(0, index - 1), len(openings)):
-        seen = warp_to(openings[i], nearer[i].homographies[t], width, height, border=cv2.BORDER_REPLICATE)
+        seen = warp_to(opening_at(openings[i], t), nearer[i].homographies[t], width, height, border=cv2.BORDER_REPLICATE)
         shown = cv2.multiply(shown, 255 - seen if i == index - 1 else seen, scale=1 / 255)
     return shown
+
+
+def opening_at(opening: np.ndarray, t: int) -> np.ndarray:
+    """The opening in frame t, uint8 (H, W)."""
+    return opening if opening.ndim == 2 else opening[t]
 
 
 def _resized_opening(opening: np.ndarray, small: Canvas, large: Canvas, factors: tuple[float, float]) -> np.ndarray:
     """The opening on the canvas of larger frames; its edge stays as narrow as it was, in px."""
     if factors == (1, 1):
         return opening
+    if opening.ndim > 2:
+        return stacked((_resized_opening(one, small, large, factors) for one in paged(opening)), len(opening))
     x, y = factors
     enlarged = np.array([[x, 0, (x - 1) / 2], [0, y, (y - 1) / 2], [0, 0, 1.0]])
     carried = np.linalg.inv(large.homographies[0]) @ enlarged @ small.homographies[0]

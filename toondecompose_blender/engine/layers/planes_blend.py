@@ -30,8 +30,8 @@ def blended(backdrop: Backdrop, read: PerFrame, weight: PerFrame, *, size: tuple
 
     `read(t)` uint8 (H, W, 3) and `weight(t)` uint8 (H, W), 255 where surely background, are frames of `size` (W, H).
     """
-    around = [_around(opening, min(size) / 360) for opening in backdrop.openings]
-    windows = {index: window for index, window in enumerate(around) if window.width}
+    around = {index: _around(opening, min(size) / 360) for index, opening in enumerate(backdrop.openings) if opening.ndim == 2}
+    windows = {index: window for index, window in around.items() if window.width}
     told = {index: _summed(backdrop, index, window, read, weight) for index, window in windows.items()}
     left = sum(_unexplained(sums, backdrop.openings[index], windows[index], size) for index, sums in told.items())
     sigma = SOFT[int(np.flatnonzero(left <= NEARLY * left.min())[-1])] if windows else 0.0

@@ -4,6 +4,7 @@ It must not know plates, mattes or drawings: its labels are where those begin.""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +18,7 @@ from .hints import Hints
 from .ownership import build_graph
 from .proposals import Proposals, propose_motions
 from .split_agreement import measure_agreement
-from .split_backdrop import behind_all, sky_of
+from .split_backdrop import backing_of, before_backing, behind_all, sky_of
 from .split_gaps import opened
 from .split_hints import hinted, numbers_of
 from .split_merge import attached, merged_to, smoothed, worth_more_than_a_sprite
@@ -32,6 +33,7 @@ __all__ = ["Split", "split_sprites"]
 SURPLUS = 3             # layers found beyond the sprites asked for, then merged (by trial on toon clips)
 MOST_SPRITES = 8
 CAMERA_TRUST = 0.7      # factor on the energy with the camera's background: a rival must be clearly better
+FRAMED, AROUND = 0.5, 0.9   # shares of the border: with less, what moves with the camera is framed by what stands still with more
 STILL = 1               # number of the proposal that nothing moves
 RIVALS = 2              # other proposals tried as the background of a moving camera
 
@@ -50,10 +52,10 @@ class Split:
 
 @dataclass(frozen=True)
 class _Finished:
-    """`layers` in order, as many as there are sprites (`count`), and whether a sky was `parted` from the background."""
+    """`layers` in order, as many as there are sprites (`count`), and whether their background stands `still`."""
     layers: Layers
     count: int
-    parted: bool
+    still: bool
 
 
 def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.ndarray, static: bool, hints: Hints | None = None,
@@ -75,16 +77,14 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     tables = sprite_tables(proposals, graph)
 
     def search(rival: tuple[int, np.ndarray]) -> Layers:
-        space = open_space(proposals, graph, tables, measure_agreement(voxels, rival[1]), background=rival[0], static=static)
+        agreement, stands = measure_agreement(voxels, rival[1]), static or rival[0] == STILL
+        space = open_space(proposals, graph, tables, agreement, background=rival[0], static=stands)
         return find_layers(space, (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
 
-    least, layers, still = np.inf, None, static
     backgrounds = _backgrounds(proposals, camera, static)
-    for (background, _), found in zip(backgrounds, map_ordered(search, backgrounds, ahead=1), strict=True):
-        energy = found.energy.of(found.labels) * (CAMERA_TRUST if layers is None else 1)   # the camera's background comes first
-        if energy < least:
-            least, layers, still = energy, found, static or background == STILL
-    del proposals, tables, search, found    # what was searched in is large
+    number, layers = _best(zip((rival[0] for rival in backgrounds), map_ordered(search, backgrounds, ahead=1), strict=True))
+    still = static or number == STILL
+    del proposals, tables, search    # what was searched in is large
     done = _finished(layers, sprites, edgels, still)
     numbers = np.arange(done.count)
     if hints is not None and hints.marks:
@@ -94,7 +94,22 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
         numbers = numbers_of(done.layers.labels, votes, done.count)
     report.step()
     labels = stacked(map(numbers[done.layers.labels].astype(np.uint8).__getitem__, paged(voxels.labels)), len(frames))
-    return Split(labels, done.count, np.stack(done.layers.motions), done.layers.trail, still or done.parted)
+    return Split(labels, done.count, np.stack(done.layers.motions), done.layers.trail, done.still)
+
+
+def _best(found: Iterable[tuple[int, Layers]]) -> tuple[int, Layers]:
+    """The layers that leave least unexplained, and the number of their background; the camera's, which comes first, is trusted more,
+    unless what stands still frames it."""
+    best, least, framed = None, np.inf, False
+    for number, layers in found:
+        border = layers.energy.graph.voxels.border
+        around = border[layers.labels == 0].sum() / max(1, border.sum())
+        trusted = best is None or framed and number == STILL and around > AROUND
+        framed |= best is None and around < FRAMED
+        energy = layers.energy.of(layers.labels) * (CAMERA_TRUST if trusted else 1)
+        if energy < least:
+            best, least = (number, layers), energy
+    return best
 
 
 def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, free: np.ndarray | bool = True) -> _Finished:
@@ -102,6 +117,9 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
     through it left it."""
     layers = merged_to(layers, sprites, edgels) if sprites else merged_but_bodies(layers, MOST_SPRITES, edgels)
     count = sprites or max(2, len(layers.motions))
+    if sprites is not None and not still and count > 2:
+        backed = _backed(layers, edgels)
+        layers, still = (layers, False) if backed is None else (backed, True)
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
     parted = bool(sky.any()) and worth_more_than_a_sprite(layers, layers.energy.graph.voxels.size[sky].sum(), edgels)
     layers = merged_to(layers, count - parted, edgels)
@@ -109,7 +127,18 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
     if still:
         joined = attached(layers, edgels)
         layers = ordered(opened(replace(joined, labels=np.where(free, joined.labels, layers.labels))))
-    return _Finished(behind_all(layers, sky) if parted and not still else layers, count, parted)
+    return _Finished(behind_all(layers, sky) if parted else layers, count, still or parted)
+
+
+def _backed(layers: Layers, edgels: Edgels) -> Layers | None:
+    """As many `layers` before a backing of flat paint, if there is one, that explain more of the clip than a background which moves."""
+    backing = backing_of(layers)
+    if not backing.any():
+        return None
+    backed = merged_to(before_backing(layers, backing, edgels), len(layers.motions), edgels)
+    rest = (layers.labels == 0) & ~backing
+    apart = rest.any() and (backed.labels[rest] > 0).any()
+    return backed if apart and backed.energy.of(backed.labels) < layers.energy.of(layers.labels) else None
 
 
 def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list[tuple[int, np.ndarray]]:

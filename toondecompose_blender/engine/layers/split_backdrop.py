@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The flat sky behind a background that moves: no edge of it moves by itself, so motion alone never parts it from the ground.
-It only proposes; what a sprite of its own is worth is decided where layers merge."""
+"""Flat paint behind a background that moves: a sky, or a backing of nothing but paint.  No edge of it moves by itself, so motion alone
+never parts it from what does.  It only proposes; what a sprite of its own is worth is decided where layers merge."""
 
 from __future__ import annotations
 
@@ -8,14 +8,43 @@ from dataclasses import replace
 
 import numpy as np
 
-from .ownership import BORDER_TOUCH
-from .split_search import Layers
+from .edgels import Edgels, lasting_cost, motion_cost
+from .ownership import BORDER_TOUCH, build_conflicts
+from .split_search import BORDER_STATIC, Layers, sprite_table
 
-__all__ = ["sky_of", "behind_all"]
+__all__ = ["backing_of", "before_backing", "sky_of", "behind_all"]
 
 LIKE = 8                # color difference up to which pieces of background are the same flat color
 SHARE = 0.05, 0.8       # of the picture, that a sky may fill: less is a window, more is the background itself (drawn clips)
+BACKING = 0.8           # share of the clip that flat paint must fill to be all that the background is (judgement)
 BELOW = 0.05            # share of its contact with the picture's border that may lie at the bottom
+
+
+def backing_of(layers: Layers) -> np.ndarray:
+    """The pieces of the background, bool (n,), that are flat paint of large areas, if that is nearly all of the clip; else all False."""
+    voxels = layers.energy.graph.voxels
+    left, backing, total = layers.labels == 0, np.zeros(voxels.count, bool), voxels.size.sum()
+    while left.any():
+        largest = int(np.where(left, voxels.size, -1).argmax())
+        like = left & (np.abs(voxels.color - voxels.color[largest]).max(1) < LIKE)
+        if voxels.size[like].sum() < SHARE[0] * total:
+            break
+        backing, left = backing | like, left & ~like
+    return backing if voxels.size[backing].sum() > BACKING * total else np.zeros(voxels.count, bool)
+
+
+def before_backing(layers: Layers, backing: np.ndarray, edgels: Edgels) -> Layers:
+    """`layers` whose background is the `backing`, which stands still; what moved with it is one more sprite, the farthest."""
+    energy, voxels = layers.energy, layers.energy.graph.voxels
+    still = np.repeat(np.eye(3)[None], len(layers.motions[0]), 0)
+    cost = lasting_cost(edgels, voxels, motion_cost(edgels, voxels, still))
+    columns = [sprite_table(energy.graph, edgels, one, label) for label, one in enumerate((cost, layers.costs[0]))]
+    ownership = np.concatenate([np.stack(columns, 1), energy.ownership[:, 1:]], 1)
+    front = BORDER_STATIC * voxels.border
+    unary = np.stack([np.zeros_like(front)] + [front] * len(layers.motions), 1)
+    energy = replace(energy, ownership=ownership, unary=unary, conflicts=build_conflicts(voxels, still))
+    labels = np.where(backing & (layers.labels == 0), 0, layers.labels + 1)
+    return Layers(labels, (still, *layers.motions), (cost, *layers.costs), energy, layers.trail)
 
 
 def sky_of(layers: Layers) -> np.ndarray:

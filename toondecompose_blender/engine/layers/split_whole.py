@@ -21,7 +21,7 @@ from .split_search import Layers, refitted
 
 __all__ = ["made_whole", "merged_but_bodies"]
 
-RESTLESS = 0.2          # share of the changes of layer by chance from which a body is cut by chance (measured: .00 to .15, .24 to .60) ...
+RESTLESS = 0.225        # share of the changes of layer by chance from which a body is cut by chance (measured: up to .21, .24 to .60) ...
 CROWDED = 0.275         # ... and while there are more layers than sprites (measured: up to .27, from .28)
 MIXED = 0.05            # chance that two of its px are of two layers, below which a body is as good as whole
 TOGETHER = 0.25         # share of the frames that show several bodies at once
