@@ -19,7 +19,8 @@ __all__ = ["find_repaints"]
 
 MOST = 4                   # paints
 OTHER = 24.0               # gray levels from all paints that a pixel of one more must be
-LEAST = 0.05               # of all that is seen of the background, that a paint must be
+LEAST = 0.05               # of all that is seen of the background, that a paint must be ...
+LARGEST = 0.5              # ... and of what one frame shows: what moves by and was not found is no paint
 HELD = 0.7                 # of what differs from the other paints, that one more must explain
 ISLAND = 0.01              # of the picture: a smaller spot of a paint is something else
 FIRST = 8                  # frames in which a paint is seen first: what comes first is the same everywhere, what is longest is not
@@ -45,17 +46,21 @@ def _paints(frames: np.ndarray, weights: np.ndarray, camera: np.ndarray) -> list
     """Plates of the paints: each is what is seen first, at each place, of what none before it explains."""
     height, width = frames.shape[1:3]
     canvas, left, paints = canvas_of_plane(camera, width, height), weights, []
-    seen = before = np.count_nonzero(weights >= SURE)
+    seen = before = _sure(weights)
     while len(paints) < MOST:
         paints.append(build_plate(frames.__getitem__, _first(left).__getitem__, canvas))
         left = _unlike(frames, left, view(paints[-1], 0, width, height)[0])
-        other = np.count_nonzero(left >= SURE)
+        other = _sure(left)
         if len(paints) > 1 and other > (1 - HELD) * before:
             return paints[:-1]
-        if other < LEAST * seen:
+        if other < LEAST * seen or not any(_sure(one) > LARGEST * _sure(known) for one, known in zip(left, weights, strict=True)):
             break
         before = other
     return paints
+
+
+def _sure(weights: np.ndarray) -> int:
+    return np.count_nonzero(weights >= SURE)
 
 
 def _first(weights: np.ndarray) -> np.ndarray:

@@ -131,14 +131,12 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
 
 
 def _backed(layers: Layers, edgels: Edgels) -> Layers | None:
-    """As many `layers` before a backing of flat paint, if there is one, that explain more of the clip than a background which moves."""
-    backing = backing_of(layers)
+    """As many `layers` before a backing of flat paint, if there is one and what moved with it is worth a sprite."""
+    backing = backing_of(layers, edgels)
     if not backing.any():
         return None
     backed = merged_to(before_backing(layers, backing, edgels), len(layers.motions), edgels)
-    rest = (layers.labels == 0) & ~backing
-    apart = rest.any() and (backed.labels[rest] > 0).any()
-    return backed if apart and backed.energy.of(backed.labels) < layers.energy.of(layers.labels) else None
+    return backed if (backed.labels[(layers.labels == 0) & ~backing] > 0).any() else None
 
 
 def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list[tuple[int, np.ndarray]]:

@@ -17,20 +17,24 @@ __all__ = ["backing_of", "before_backing", "sky_of", "behind_all"]
 LIKE = 8                # color difference up to which pieces of background are the same flat color
 SHARE = 0.05, 0.8       # of the picture, that a sky may fill: less is a window, more is the background itself (drawn clips)
 BACKING = 0.8           # share of the clip that flat paint must fill to be all that the background is (judgement)
+DRAWN = 0.2             # of the edges that moved with the background: with more inside of it, it is drawn, not painted (measured: .11, .28)
 BELOW = 0.05            # share of its contact with the picture's border that may lie at the bottom
 
 
-def backing_of(layers: Layers) -> np.ndarray:
+def backing_of(layers: Layers, edgels: Edgels) -> np.ndarray:
     """The pieces of the background, bool (n,), that are flat paint of large areas, if that is nearly all of the clip; else all False."""
     voxels = layers.energy.graph.voxels
-    left, backing, total = layers.labels == 0, np.zeros(voxels.count, bool), voxels.size.sum()
+    free = layers.labels == 0
+    left, backing, total = free.copy(), np.zeros(voxels.count, bool), voxels.size.sum()
     while left.any():
         largest = int(np.where(left, voxels.size, -1).argmax())
         like = left & (np.abs(voxels.color - voxels.color[largest]).max(1) < LIKE)
         if voxels.size[like].sum() < SHARE[0] * total:
             break
         backing, left = backing | like, left & ~like
-    return backing if voxels.size[backing].sum() > BACKING * total else np.zeros(voxels.count, bool)
+    moving, plain = (edgels.weight[pieces[edgels.pieces].all(1)].sum() for pieces in (free, backing))
+    flat = voxels.size[backing].sum() > BACKING * total and plain < DRAWN * moving
+    return backing if flat else np.zeros(voxels.count, bool)
 
 
 def before_backing(layers: Layers, backing: np.ndarray, edgels: Edgels) -> Layers:

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is behind everything where the camera's motion does not say it: paint that birds fly past, and a picture seen through a hole."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from tests.engine.test_split import FRAMES, HEIGHT, TALL, WIDTH, drawn, flow_of, overlap, panned, shifted
+from toondecompose_blender.engine.layers.split import split_sprites
+
+PAPER, CREAM, SKY = (240, 236, 225), (250, 245, 235), (160, 205, 235)
+
+
+def birds_past_a_figure() -> tuple[np.ndarray, np.ndarray]:
+    """Birds that fly by at 8 px a frame (1) and a figure that runs on the spot (2), before paper."""
+    frames, figure = drawn(lambda t: np.full((HEIGHT, WIDTH, 3), PAPER, np.uint8),
+                           (TALL, (205, 70, 60), lambda t: shifted(80, 50 + 4 * (t % 2))))
+    truth, random = np.where(figure > 0, 2, 0), np.random.default_rng(3)
+    places = random.uniform((0, 8), (WIDTH + 8 * FRAMES, HEIGHT - 16), (22, 2))
+    for t in range(FRAMES):
+        for x, y in places - (8 * t, 0):
+            bird = np.rint([(x, y), (x + 9, y + 5), (x + 18, y), (x + 11, y + 10), (x + 7, y + 10)]).astype(np.int32)
+            free = np.zeros((HEIGHT, WIDTH), np.uint8)
+            cv2.fillPoly(free, [bird], 1)
+            shown = (free > 0) & (truth[t] != 2)
+            frames[t][shown], truth[t][shown] = (60, 70, 90), 1
+    return frames, truth
+
+
+def test_what_moves_with_the_camera_past_nothing_but_paint_is_a_sprite():
+    frames, truth = birds_past_a_figure()
+    split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(8), static=False)
+    assert split.still and [overlap(split.labels, truth, k) >= 0.95 for k in range(3)] == [True] * 3
+
+
+def test_birds_stay_with_the_paper_when_no_more_sprites_are_asked_for_than_the_figure():
+    frames, truth = birds_past_a_figure()
+    split = split_sprites(frames, flow_of(frames), sprites=2, camera=panned(8), static=False)
+    assert not split.still and overlap(split.labels, truth // 2, 1) >= 0.8
+
+
+def houses_in_a_hole() -> tuple[np.ndarray, np.ndarray]:
+    """A cream picture with a round hole onto a sky, before which houses move by at 3 px a frame (1) and a balloon rises (2)."""
+    random, hole = np.random.default_rng(5), np.zeros((HEIGHT, WIDTH), np.uint8)
+    cv2.circle(hole, (WIDTH // 2, HEIGHT // 2), 60, 1, -1)
+    tops = random.integers(50, 80, 14)
+    frames, labels = [], []
+    for t in range(FRAMES):
+        frame, truth = np.full((HEIGHT, WIDTH, 3), SKY, np.uint8), np.zeros((HEIGHT, WIDTH), np.uint8)
+        for n, top in enumerate(tops):
+            left, right = 18 * n - 3 * t, 18 * n - 3 * t + 18
+            cv2.rectangle(frame, (left, int(top)), (right, 110), (150 + 5 * n, 110, 90 + 7 * n), -1)
+            cv2.rectangle(frame, (left, int(top)), (right, 110), (60, 50, 50), 1)
+            for y in range(int(top) + 6, 100, 12):
+                cv2.rectangle(frame, (left + 5, y), (left + 10, y + 5), (240, 230, 170), -1)
+            cv2.rectangle(truth, (left, int(top)), (right, 110), 1, -1)
+        cv2.rectangle(truth, (0, 111), (WIDTH, HEIGHT), 0, -1)
+        at = 90, 70 - 2 * t
+        for picture, color in ((frame, (220, 60, 60)), (truth, 2)):
+            cv2.circle(picture, at, 9, color, -1)
+        frame[hole == 0], truth[hole == 0] = CREAM, 0
+        frames.append(frame)
+        labels.append(truth)
+    return np.stack(frames), np.stack(labels)
+
+
+def test_what_frames_the_picture_and_stands_still_is_behind():
+    frames, truth = houses_in_a_hole()
+    split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(3), static=False)
+    assert split.still and [overlap(split.labels, truth, k) >= 0.9 for k in range(3)] == [True] * 3
