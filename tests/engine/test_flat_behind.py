@@ -58,3 +58,15 @@ def test_where_two_paints_meet_behind_it_none_between_them_is_taken_to_go_on():
     rgba = solved(picture, behind, (disc(40) > 0.5).astype(np.uint8) * 255)
     meeting = (disc(40) > 0.99) & (disc(37) < 0.01) & (np.abs(np.arange(SIZE) - 70) < 4)[:, None]
     assert meeting.sum() > 10 and rgba[..., 3][meeting].mean() > 240
+
+
+def test_a_thin_line_has_its_own_color_though_what_is_well_inside_the_drawing_is_far_and_another():
+    behind, cover = np.full((SIZE, SIZE, 3), (67, 67, 67), np.uint8), np.zeros((SIZE, SIZE))
+    cover[68:73, 60:120] = 1
+    picture = over(behind, cover, (150, 150, 150))
+    cv2.circle(picture, (25, 40), 14, (10, 10, 10), -1)
+    mask = np.where((picture != 67).all(2), 255, 0).astype(np.uint8)
+    sighting = Sighting(lambda t: picture, lambda t: mask, lambda t: np.zeros_like(mask), lambda t: (behind, cover < 2), (), parted=True)
+    canvas = Canvas(SIZE, SIZE, np.tile(np.eye(3), (FRAMES, 1, 1)))
+    rgba = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int)))).rgba
+    assert rgba[..., 3][cover > 0].mean() > 230 and np.abs(rgba[70, 65:115, :3].astype(int) - 150).max() < 8

@@ -21,6 +21,7 @@ DISTINCT = (600.0, 1500.0)       # squared levels between foreground and backgro
 VARIED = 900.0                   # squared levels of background change a sight that determine alpha: 30 levels, a guess
 DUST = 0.25                      # alpha outside of a region that needs a sign of something being there
 STRAND_CONTRAST = 30.0           # gray levels by which a strand must stand out from what is behind it
+LONELY = 15                      # px across at 360 lines around what is thin, where nothing is well inside
 AROUND, FLAT = 13, 6.0           # px at 360 lines, or more, around, and gray levels there, of a background that goes on (judgement)
 BLENDED = 8.0                    # gray levels by which a blend of two flat colors is met; by trial: at 14 a light rim before a sky is lost
 SNAP_LOW, SNAP_HIGH = 0.03, 0.97  # alpha beyond which it is noise around 0 or 1; by trial on toon clips
@@ -55,12 +56,9 @@ def _square(size: float) -> np.ndarray:
 def _known_background_alpha(pool: Pool, region: Region, scale: float) -> np.ndarray:
     """In a band around the region's border: how far the color lies between the known background and the sure inside's color."""
     color, background = pool.color, pool.background
-    sure = cv2.erode((region.soft > 0.9).astype(np.uint8), _square(5 * scale)).astype(np.float32)
-    if not sure.any():
-        sure = region.solid.astype(np.float32)
-    if not sure.any():
+    if not region.solid.any():
         return np.zeros(region.soft.shape, np.float32)
-    inside = fill_unseen(color, sure)
+    inside = fill_unseen(color, _sure_inside(region, scale))
     known = pool.known | (cv2.dilate(region.through.astype(np.uint8), _square(5 * scale)) > 0)
     solid = region.solid.astype(np.uint8)
     band = (cv2.dilate(solid, _square(5 * scale)) > 0) & (cv2.erode(solid, _square(7 * scale)) == 0)
@@ -69,6 +67,14 @@ def _known_background_alpha(pool: Pool, region: Region, scale: float) -> np.ndar
     alpha = banded(color, background, inside, known, band, region.soft, region.solid, *(np.float32(level) for level in DISTINCT))
     strands, strength = _strands(solid, color, background, scale)
     return np.where(strands & known, np.maximum(alpha, strength), alpha).astype(np.float32)
+
+
+def _sure_inside(region: Region, scale: float) -> np.ndarray:
+    """Where the color is the drawing's own, float32 (H, W), 0 or 1: well inside, and along the middle of what is too thin for that."""
+    sure = cv2.erode((region.soft > 0.9).astype(np.uint8), _square(5 * scale))
+    depth = cv2.distanceTransform(region.solid.astype(np.uint8), cv2.DIST_L2, 3)
+    middle = (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8))) & region.solid
+    return ((sure > 0) | (middle & (cv2.dilate(sure, _square(LONELY * scale)) == 0))).astype(np.float32)
 
 
 def _going_on(background: np.ndarray, known: np.ndarray, wanted: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
