@@ -62,7 +62,7 @@ def test_where_two_paints_meet_behind_it_none_between_them_is_taken_to_go_on():
 
 def test_a_thin_line_has_its_own_color_though_what_is_well_inside_the_drawing_is_far_and_another():
     behind, cover = np.full((SIZE, SIZE, 3), (67, 67, 67), np.uint8), np.zeros((SIZE, SIZE))
-    cover[68:73, 60:120] = 1
+    cover[69:72, 60:120] = 1
     picture = over(behind, cover, (150, 150, 150))
     cv2.circle(picture, (25, 40), 14, (10, 10, 10), -1)
     mask = np.where((picture != 67).all(2), 255, 0).astype(np.uint8)

@@ -50,6 +50,20 @@ def test_a_camera_that_holds_and_then_pans_is_not_static():
     assert unchanged_shares(held).max() > 0.8
 
 
+def test_paint_that_surrounds_everything_stands_still_whatever_sways_before_it():
+    figure, t = np.random.default_rng(2).integers(0, 255, (130, 150, 3), np.uint8), np.arange(14)
+    frames = np.full((14, HEIGHT, WIDTH, 3), (245, 185, 75), np.uint8)
+    for frame, x in zip(frames, np.rint(80 + 12 * np.sin(0.6 * t)).astype(int)):
+        frame[50:, x:x + 150] = figure      # and it is cut by the border
+    assert camera_is_static(frames)
+
+
+def test_a_pan_between_black_bars_is_a_pan():
+    frames = draw("slow pan", count=24, width=WIDTH, height=HEIGHT).frames.copy()
+    frames[:, :23] = frames[:, -23:] = 0    # as wide as cinemas show it
+    assert not camera_is_static(frames)
+
+
 def test_the_model_is_as_free_as_the_camera_and_no_freer():
     models = {kind: found(draw(kind, count=14, width=WIDTH, height=HEIGHT)).model for kind in ("flat shake", "roll", "perspective")}
     assert models == {"flat shake": "translation", "roll": "similarity", "perspective": "homography"}

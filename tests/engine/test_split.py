@@ -246,6 +246,14 @@ def test_a_body_that_holds_still_comes_with_the_arm_that_it_waves():
     assert overlap(split.labels, truth, 1) >= 0.9
 
 
+def test_a_window_that_a_figure_touches_whenever_it_is_up_stays_in_its_wall():
+    room = np.full((HEIGHT, WIDTH, 3), (60, 110, 150), np.uint8)
+    cv2.rectangle(room, (74, 20), (120, 58), (130, 210, 215), -1)
+    frames, truth = drawn(lambda t: room, (TALL, (205, 70, 60), lambda t: shifted(80 + 3 * np.sin(t), 56 + 8 * np.cos(0.8 * t))))
+    split = split_sprites(frames, flow_of(frames), sprites=2, camera=STANDING, static=True)
+    assert overlap(split.labels, truth, 1) >= 0.95
+
+
 def test_a_plane_out_of_focus_is_its_own_sprite():
     frames, truth = blurred_hills_before_sharp_ones()
     split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(2), static=False)

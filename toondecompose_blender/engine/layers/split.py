@@ -117,10 +117,11 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
     through it left it."""
     layers = merged_to(layers, sprites, edgels) if sprites else merged_but_bodies(layers, MOST_SPRITES, edgels)
     count = sprites or max(2, len(layers.motions))
-    if sprites is not None and not still and count > 2:
+    spared = sprites is not None and not still and count > 2
+    sky = sky_of(layers) if spared else np.zeros(0, bool)
+    if spared and not sky.any():
         backed = _backed(layers, edgels)
         layers, still = (layers, False) if backed is None else (backed, True)
-    sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
     parted = bool(sky.any()) and worth_more_than_a_sprite(layers, layers.energy.graph.voxels.size[sky].sum(), edgels)
     layers = merged_to(layers, count - parted, edgels)
     layers = smoothed(ordered(made_whole(refilled(layers, edgels) if sprites else layers, edgels)))

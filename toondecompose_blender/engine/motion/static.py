@@ -7,7 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ["camera_is_static", "unchanged_shares"]
+__all__ = ["before_paint", "camera_is_static", "unchanged_shares"]
 
 LAG = 11  # frames: longer than held drawings (threes), shorter than most shots
 _SHARE = 0.3  # of textured cells: static cameras measured .35 to .97, moving ones under .12
@@ -16,13 +16,30 @@ _LEVELS = 6  # of 255, after the blur: the same color
 _GRADIENT = 3.0  # gray levels per px, after the blur: textured
 _TEXTURED = 12  # pixels that make a cell a witness
 _CELLS = (16, 9)
+_AROUND, _PAINTED = 0.8, 0.3  # of the border and of the picture, that one paint fills, if it is all the background (measured: .57, .85)
+_RING = 2  # px: the border
+_PAINT = 8  # levels that such a paint varies by
 _WINDOWS = 12
 
 
 def camera_is_static(frames: np.ndarray) -> bool:
-    """Whether the background of RGB uint8 (T, h, w, 3) stays where it is for the whole clip."""
+    """Whether the background of RGB uint8 (T, h, w, 3) stays where it is for the whole clip; nothing tells that flat paint moves."""
+    if before_paint(frames):
+        return True
     shares = unchanged_shares(frames)
     return len(shares) == 0 or bool(np.median(shares) > _SHARE and np.quantile(shares, 0.1) > _LEAST)
+
+
+def before_paint(frames: np.ndarray) -> bool:
+    """Whether one flat paint surrounds everything in the clip, uint8 (T, h, w, 3), but where something is cut by the border."""
+    moments = frames[np.unique(np.linspace(0, len(frames) - 1, _WINDOWS).astype(int))]
+    ring = np.ones(frames.shape[1:3], bool)
+    ring[_RING:-_RING, _RING:-_RING] = False
+    border = moments[:, ring].reshape(-1, 3).astype(np.int32)
+    _, first, count = np.unique(border // _PAINT @ (1 << 16, 1 << 8, 1), return_index=True, return_counts=True)
+    paint = border[first[count.argmax()]]
+    around, painted = (float((np.abs(pixels - paint).max(-1) < _PAINT).mean()) for pixels in (border, moments.astype(np.int32)))
+    return around > _AROUND and painted > _PAINTED
 
 
 def unchanged_shares(frames: np.ndarray) -> np.ndarray:
