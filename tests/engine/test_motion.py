@@ -58,9 +58,19 @@ def test_paint_that_surrounds_everything_stands_still_whatever_sways_before_it()
     assert camera_is_static(frames)
 
 
-def test_a_pan_between_black_bars_is_a_pan():
+def test_a_gradient_around_a_figure_that_jumps_stands_still():
+    figure, t = np.random.default_rng(2).integers(0, 255, (70, 90, 3), np.uint8), np.arange(14)
+    frames = np.repeat(np.linspace((120, 160, 230), (240, 220, 190), HEIGHT).astype(np.uint8)[None, :, None], WIDTH, 2).repeat(14, 0)
+    for frame, y in zip(frames, np.rint(90 - 60 * np.sin(0.25 * t)).astype(int)):
+        frame[y:y + 70, 100:190] = figure
+    assert camera_is_static(frames)
+
+
+@pytest.mark.parametrize("sides", [0, 40], ids=["above and below", "all around"])
+def test_a_pan_between_black_bars_is_a_pan(sides):
     frames = draw("slow pan", count=24, width=WIDTH, height=HEIGHT).frames.copy()
     frames[:, :23] = frames[:, -23:] = 0    # as wide as cinemas show it
+    frames[:, :, :sides] = frames[:, :, WIDTH - sides:] = 0
     assert not camera_is_static(frames)
 
 

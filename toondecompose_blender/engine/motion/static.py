@@ -7,7 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ["before_paint", "camera_is_static", "unchanged_shares"]
+__all__ = ["before_stillness", "camera_is_static", "unchanged_shares"]
 
 LAG = 11  # frames: longer than held drawings (threes), shorter than most shots
 _SHARE = 0.3  # of textured cells: static cameras measured .35 to .97, moving ones under .12
@@ -16,30 +16,43 @@ _LEVELS = 6  # of 255, after the blur: the same color
 _GRADIENT = 3.0  # gray levels per px, after the blur: textured
 _TEXTURED = 12  # pixels that make a cell a witness
 _CELLS = (16, 9)
-_AROUND, _PAINTED = 0.8, 0.3  # of the border and of the picture, that one paint fills, if it is all the background (measured: .57, .85)
+_PAINTED = 0.8, 0.3  # shares of the border and of the picture that one paint fills, if it is all the background (measured: .57, .85)
+_UNCHANGED = 0.985, 0.8  # ... and that stay as they are (measured: .974 of the border of a bare pan, 1.0 of a gradient that stands still)
 _RING = 2  # px: the border
 _PAINT = 8  # levels that such a paint varies by
 _WINDOWS = 12
 
 
 def camera_is_static(frames: np.ndarray) -> bool:
-    """Whether the background of RGB uint8 (T, h, w, 3) stays where it is for the whole clip; nothing tells that flat paint moves."""
-    if before_paint(frames):
+    """Whether the background of RGB uint8 (T, h, w, 3) stays where it is for the whole clip; nothing tells that paint moves."""
+    if before_stillness(frames):
         return True
     shares = unchanged_shares(frames)
     return len(shares) == 0 or bool(np.median(shares) > _SHARE and np.quantile(shares, 0.1) > _LEAST)
 
 
-def before_paint(frames: np.ndarray) -> bool:
-    """Whether one flat paint surrounds everything in the clip, uint8 (T, h, w, 3), but where something is cut by the border."""
-    moments = frames[np.unique(np.linspace(0, len(frames) - 1, _WINDOWS).astype(int))]
+def before_stillness(frames: np.ndarray) -> bool:
+    """Whether everything in the clip, uint8 (T, h, w, 3), is surrounded by one flat paint, but where something is cut by the border, or
+    by what never changes: a gradient has no texture that could tell."""
+    moments = frames[np.unique(np.linspace(0, len(frames) - 1, _WINDOWS).astype(int))].astype(np.int32)
     ring = np.ones(frames.shape[1:3], bool)
     ring[_RING:-_RING, _RING:-_RING] = False
-    border = moments[:, ring].reshape(-1, 3).astype(np.int32)
+    border = moments[:, ring].reshape(-1, 3)
     _, first, count = np.unique(border // _PAINT @ (1 << 16, 1 << 8, 1), return_index=True, return_counts=True)
-    paint = border[first[count.argmax()]]
-    around, painted = (float((np.abs(pixels - paint).max(-1) < _PAINT).mean()) for pixels in (border, moments.astype(np.int32)))
-    return around > _AROUND and painted > _PAINTED
+    paint = np.abs(moments - border[first[count.argmax()]]).max(-1) < _PAINT
+    if _window(~paint.all(0)):
+        return False
+    stays = np.abs(moments - np.median(moments, 0)).max(-1) < _PAINT
+    return any(part[:, ring].mean() > around and part.mean() > filled
+               for part, (around, filled) in ((paint, _PAINTED), (stays, _UNCHANGED)))
+
+
+def _window(shown: np.ndarray) -> bool:
+    """Whether what is `shown`, bool (h, w), fills a rectangle away from the border: a picture between bars."""
+    x, y, width, height = cv2.boundingRect(shown.astype(np.uint8))
+    sides = (shown[y:y + height, x:x + width][side] for side in (np.s_[:1], np.s_[-1:], np.s_[:, :1], np.s_[:, -1:]))
+    inside = x > 0 and y > 0 and x + width < shown.shape[1] and y + height < shown.shape[0]
+    return width > 0 and inside and all(side.mean() > 0.5 for side in sides)
 
 
 def unchanged_shares(frames: np.ndarray) -> np.ndarray:
