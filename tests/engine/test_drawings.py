@@ -83,6 +83,23 @@ def test_an_arm_alone_makes_a_drawing():
     assert sheet_of(shoot(arms, exposure, walk(7))).exposure.tolist() == exposure
 
 
+def bear(angle: float) -> np.ndarray:
+    """A large body with a face, all of which stands still, and a small arm: 340 px square, straight RGBA."""
+    drawing, arm = np.zeros((340, 340, 4), np.uint8), (int(230 + 80 * np.cos(angle)), int(170 - 80 * np.sin(angle)))
+    cv2.line(drawing, (230, 170), arm, (140, 90, 70, 255), 20, cv2.LINE_AA)
+    cv2.ellipse(drawing, (150, 180), (95, 150), 0, 0, 360, (140, 90, 70, 255), -1)
+    cv2.ellipse(drawing, (150, 220), (50, 70), 0, 0, 360, (220, 180, 130, 255), -1)
+    for x in (120, 180):
+        cv2.circle(drawing, (x, 90), 8, (40, 30, 30, 255), -1)
+    return drawing
+
+
+def test_a_small_arm_of_a_large_body_makes_a_drawing():
+    exposure = [1, 1, 2, 2, 3, 3, 4, 4]
+    shot = shoot([bear(0.2 + 0.12 * n) for n in range(4)], exposure, walk(8, start=(150, 5), step=(0, 0)), pan=0, noise=0)
+    assert sheet_of(shot).exposure.tolist() == exposure
+
+
 def test_a_sprite_that_stays_while_the_camera_moves_is_one_drawing(walkers):
     still = np.tile(translation(200, 70), (8, 1, 1))
     sheet = sheet_of(shoot(walkers, [1] * 8, still, pan=11))

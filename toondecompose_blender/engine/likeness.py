@@ -27,6 +27,7 @@ _VEIL = 1.0  # px of blur before two pictures and two backgrounds are compared
 _NEAR = 7  # px: a veil is even that far
 _LEAST_SHARE = 0.15  # of the background that a veil lets through
 _SMALL = 6000  # px: of larger sprites what changes reaches further than the masks' errors
+_LARGE = 15000  # px: of still larger sprites a part that moves by itself is no larger (measured: beside 0 to 30 px, 140 and more)
 _FREE = 100  # salient points that determine a turn and a scale
 _GAIN = 0.04  # of the salient points: what a freer motion must explain more
 
@@ -38,7 +39,7 @@ class Limits:
     inliers: float  # share of salient points with a residual under 8 levels
     overlap: float  # intersection over union of the masks, in the part both frames can see
     changed: int  # px well inside both masks that look different, and 15 more for each 10,000 px there
-    stray: float  # px of the one far outside the other's mask, or where the other shows its background, as a share of the area
+    stray: float  # px of the one far outside the other's mask, or where the other shows its background, as a share of the area, or of 15000
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,7 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     slack = np.ones((2 * min(a.slack, b.slack) + 3,) * 2, np.uint8)
     # sprite here, background there: no mask's error, however near the outline; limbs of a small sprite are all outline
     gone = ((moved[2] & own[3]) | (own[2] & moved[3])) & common & (max(a.area, b.area) < _SMALL)
-    stray = _count(change, gone) / max(1, int(((moved[0] | own[0]) & common).sum()))
+    strayed = _count(change, gone)
     passing = moved[3] & own[3]  # the background, seen through a hole that the mattes miss
     if a.camera is not None and b.camera is not None:
         still = warp_to(a.picture, translation(*-low) @ relative(a.camera, b.camera), *size, border=cv2.BORDER_REPLICATE)
@@ -181,8 +182,8 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     far = ((moved[2] & ~near[1]) | (own[2] & ~near[0])) & common
     union = max(1, int(((moved[0] | own[0]) & common).sum()))
     changed = max(0, _count(change, core) - int(_ALLOWANCE * core.sum()))
-    return Likeness(homography, inliers, int((moved[0] & own[0] & common).sum()) / union, changed, stray + _count(change, far) / union,
-                    min(a.slack, b.slack))
+    stray = (strayed + _count(change, far)) / min(union, _LARGE)  # an arm is no larger for being a large body's
+    return Likeness(homography, inliers, int((moved[0] & own[0] & common).sum()) / union, changed, stray, min(a.slack, b.slack))
 
 
 def _window(a: View, b: View, homography: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
