@@ -6,7 +6,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from tests.engine.test_hints_split import Told
 from tests.engine.test_split import FRAMES, HEIGHT, TALL, WIDTH, drawn, flow_of, overlap, panned, shifted
+from toondecompose_blender.engine.layers.hints import UNKNOWN, Hint, Hints
 from toondecompose_blender.engine.layers.split import split_sprites
 
 PAPER, CREAM, SKY = (240, 236, 225), (250, 245, 235), (160, 205, 235)
@@ -69,3 +71,13 @@ def test_what_frames_the_picture_and_stands_still_is_behind():
     frames, truth = houses_in_a_hole()
     split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(3), static=False)
     assert split.still and [overlap(split.labels, truth, k) >= 0.9 for k in range(3)] == [True] * 3
+
+
+def test_a_box_that_is_nearly_the_picture_says_nothing_and_is_told_of():
+    frames, truth = birds_past_a_figure()
+    region, told = np.zeros((HEIGHT, WIDTH), bool), Told()
+    region[3:-3, 2:-2] = True
+    hints = Hints(np.full(truth.shape, UNKNOWN, np.uint8), (Hint("box", 2, 8, region),))
+    flow = flow_of(frames)
+    split, hinted = (split_sprites(frames, flow, sprites=3, camera=panned(8), static=False, hints=one, report=told) for one in (None, hints))
+    assert (split.labels == hinted.labels).all() and told.codes == ["hints.ignored"]

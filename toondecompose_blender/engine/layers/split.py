@@ -84,6 +84,8 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     backgrounds = _backgrounds(proposals, camera, static)
     number, layers = _best(zip((rival[0] for rival in backgrounds), map_ordered(search, backgrounds, ahead=1), strict=True))
     still = static or number == STILL
+    backed = _backed(layers, sprites, edgels) if sprites is not None and not still and sprites > 2 else None
+    layers, still = (layers, still) if backed is None else (backed, True)
     del proposals, tables, search    # what was searched in is large
     done = _finished(layers, sprites, edgels, still)
     numbers = np.arange(done.count)
@@ -117,11 +119,7 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
     through it left it."""
     layers = merged_to(layers, sprites, edgels) if sprites else merged_but_bodies(layers, MOST_SPRITES, edgels)
     count = sprites or max(2, len(layers.motions))
-    spared = sprites is not None and not still and count > 2
-    sky = sky_of(layers) if spared else np.zeros(0, bool)
-    if spared and not sky.any():
-        backed = _backed(layers, edgels)
-        layers, still = (layers, False) if backed is None else (backed, True)
+    sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
     parted = bool(sky.any()) and worth_more_than_a_sprite(layers, layers.energy.graph.voxels.size[sky].sum(), edgels)
     layers = merged_to(layers, count - parted, edgels)
     layers = smoothed(ordered(made_whole(refilled(layers, edgels) if sprites else layers, edgels)))
@@ -131,13 +129,13 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
     return _Finished(behind_all(layers, sky) if parted else layers, count, still or parted)
 
 
-def _backed(layers: Layers, edgels: Edgels) -> Layers | None:
-    """As many `layers` before a backing of flat paint, if there is one and what moved with it is worth a sprite."""
+def _backed(layers: Layers, sprites: int, edgels: Edgels) -> Layers | None:
+    """`layers` before a backing of flat paint, if there is one, no sky, and what moved with it is among the `sprites` that are left."""
     backing = backing_of(layers, edgels)
-    if not backing.any():
+    if not backing.any() or sky_of(layers).any():
         return None
-    backed = merged_to(before_backing(layers, backing, edgels), len(layers.motions), edgels)
-    return backed if (backed.labels[(layers.labels == 0) & ~backing] > 0).any() else None
+    backed = before_backing(layers, backing, edgels)
+    return backed if (merged_to(backed, sprites, edgels).labels[(layers.labels == 0) & ~backing] > 0).any() else None
 
 
 def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list[tuple[int, np.ndarray]]:

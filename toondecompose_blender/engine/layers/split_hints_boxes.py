@@ -18,6 +18,7 @@ FILLS = 0.7             # overlap of a box with the one around a sprite from whi
 HOLDS = 0.5             # the same of what was cut out of a box, whose outline is left out
 MOSTLY = 0.7            # share of a sprite that the box around it holds: what is outside was another's
 WITHIN = 0.9            # share of a piece's px that are in a box, if the piece is
+WHOLE = 0.8             # of the picture: a box that is larger says nothing (judgement)
 DUST = 0.5              # percent of a sprite's px that may lie outside of the box around it, at each side
 
 
@@ -30,6 +31,8 @@ class Filling:
 
 def boxed(voxels: Supervoxels, box: Hint, splits: list[Layers]) -> Filling | None:
     """The sprite of the first of the `splits` that fills `box`, or else the pieces that lie in it; None if nothing does."""
+    if box.region.mean() > WHOLE:
+        return None
     labels = voxels.labels[box.frame]
     size = np.bincount(labels.ravel(), minlength=voxels.count)
     share = np.bincount(labels[box.region], minlength=voxels.count) / np.maximum(size, 1)
@@ -45,7 +48,7 @@ def boxed(voxels: Supervoxels, box: Hint, splits: list[Layers]) -> Filling | Non
 
 def holds(box: Hint) -> bool:
     """Whether what was cut out of a `box` is about as large as that."""
-    return box.cut_out is not None and _fit(box.region, box.cut_out) >= HOLDS
+    return box.cut_out is not None and box.region.mean() <= WHOLE and _fit(box.region, box.cut_out) >= HOLDS
 
 
 def _fit(region: np.ndarray, shown: np.ndarray) -> float:
