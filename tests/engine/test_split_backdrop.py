@@ -79,5 +79,6 @@ def test_a_box_that_is_nearly_the_picture_says_nothing_and_is_told_of():
     region[3:-3, 2:-2] = True
     hints = Hints(np.full(truth.shape, UNKNOWN, np.uint8), (Hint("box", 2, 8, region),))
     flow = flow_of(frames)
-    split, hinted = (split_sprites(frames, flow, sprites=3, camera=panned(8), static=False, hints=one, report=told) for one in (None, hints))
+    split, hinted = (split_sprites(frames, flow, sprites=3, camera=panned(8), static=False, hints=one, report=told)
+                     for one in (None, hints))
     assert (split.labels == hinted.labels).all() and told.codes == ["hints.ignored"]
