@@ -168,7 +168,7 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     slack = np.ones((2 * min(a.slack, b.slack) + 3,) * 2, np.uint8)
     # sprite here, background there: no mask's error, however near the outline; limbs of a small sprite are all outline
     gone = ((moved[2] & own[3]) | (own[2] & moved[3])) & common & (max(a.area, b.area) < _SMALL)
-    strayed = _count(change, gone)
+    stray = _count(change, gone) / _area((moved[0] | own[0]) & common)
     passing = moved[3] & own[3]  # the background, seen through a hole that the mattes miss
     if a.camera is not None and b.camera is not None:
         still = warp_to(a.picture, translation(*-low) @ relative(a.camera, b.camera), *size, border=cv2.BORDER_REPLICATE)
@@ -180,10 +180,16 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     core = moved[1] & own[1] & common
     near = [cv2.dilate(part.astype(np.uint8), slack) > 0 for part in (moved[0], own[0])]
     far = ((moved[2] & ~near[1]) | (own[2] & ~near[0])) & common
-    union = max(1, int(((moved[0] | own[0]) & common).sum()))
+    both = int((moved[0] & own[0] & common).sum())
     changed = max(0, _count(change, core) - int(_ALLOWANCE * core.sum()))
-    stray = (strayed + _count(change, far)) / min(union, _LARGE)  # an arm is no larger for being a large body's
-    return Likeness(homography, inliers, int((moved[0] & own[0] & common).sum()) / union, changed, stray, min(a.slack, b.slack))
+    union = (moved[0] | own[0]) & common
+    return Likeness(homography, inliers, both / max(1, int(union.sum())), changed, stray + _count(change, far) / _area(union),
+                    min(a.slack, b.slack))
+
+
+def _area(union: np.ndarray) -> int:
+    """Px that what strays is a share of: an arm is no larger for being a large body's."""
+    return int(np.clip(union.sum(), 1, _LARGE))
 
 
 def _window(a: View, b: View, homography: np.ndarray) -> tuple[np.ndarray, tuple[int, int]]:
