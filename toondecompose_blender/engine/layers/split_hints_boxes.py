@@ -18,7 +18,7 @@ FILLS = 0.7             # overlap of a box with the one around a sprite from whi
 HOLDS = 0.5             # the same of what was cut out of a box, whose outline is left out
 MOSTLY = 0.7            # share of a sprite that the box around it holds: what is outside was another's
 WITHIN = 0.9            # share of a piece's px that are in a box, if the piece is
-WHOLE = 0.8             # of the picture: a box that is larger says nothing (judgement)
+WHOLE = 0.5             # of the picture: a box that is larger says nothing (judgement)
 DUST = 0.5              # percent of a sprite's px that may lie outside of the box around it, at each side
 
 
