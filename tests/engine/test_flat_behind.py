@@ -61,12 +61,12 @@ def test_where_two_paints_meet_behind_it_none_between_them_is_taken_to_go_on():
 
 
 def test_a_thin_line_has_its_own_color_though_what_is_well_inside_the_drawing_is_far_and_another():
-    behind, cover = np.full((SIZE, SIZE, 3), (67, 67, 67), np.uint8), np.zeros((SIZE, SIZE))
-    cover[69:72, 60:120] = 1
-    picture = over(behind, cover, (150, 150, 150))
-    cv2.circle(picture, (25, 40), 14, (10, 10, 10), -1)
-    mask = np.where((picture != 67).all(2), 255, 0).astype(np.uint8)
-    sighting = Sighting(lambda t: picture, lambda t: mask, lambda t: np.zeros_like(mask), lambda t: (behind, cover < 2), (), parted=True)
-    canvas = Canvas(SIZE, SIZE, np.tile(np.eye(3), (FRAMES, 1, 1)))
+    behind, line = np.full((400, 400, 3), 67, np.uint8), np.zeros((400, 400))
+    line[200:205, 200:260] = np.array([0.3, 1, 1, 1, 0.6])[:, None]
+    picture = over(behind, line, (100, 100, 100))
+    cv2.circle(picture, (60, 90), 30, (10, 10, 10), -1)
+    mask = np.where((line > 0.4) | (picture == 10).all(2), 255, 0).astype(np.uint8)
+    sighting = Sighting(lambda t: picture, lambda t: mask, lambda t: np.zeros_like(mask), lambda t: (behind, line < 2), (), parted=True)
+    canvas = Canvas(400, 400, np.tile(np.eye(3), (FRAMES, 1, 1)))
     rgba = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int)))).rgba
-    assert rgba[..., 3][cover > 0].mean() > 230 and np.abs(rgba[70, 65:115, :3].astype(int) - 150).max() < 8
+    assert rgba[..., 3][line > 0.9].mean() > 240 and np.abs(rgba[202, 205:255, :3].astype(int) - 100).max() < 8
