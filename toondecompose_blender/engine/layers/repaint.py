@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from ..geometry import warp_to
-from ..paged import stacked
+from ..paged import paged, stacked
 from ..parallel import map_ordered
 from .evidence import background_weights, interval
 from .plate import Plate, build_plate, canvas_of_plane, view
@@ -51,16 +51,17 @@ def _paints(frames: np.ndarray, weights: np.ndarray, camera: np.ndarray) -> list
         paints.append(build_plate(frames.__getitem__, _first(left).__getitem__, canvas))
         left = _unlike(frames, left, view(paints[-1], 0, width, height)[0])
         other = _sure(left)
-        if len(paints) > 1 and other > (1 - HELD) * before:
+        if len(paints) > 1 and other.sum() > (1 - HELD) * before.sum():
             return paints[:-1]
-        if other < LEAST * seen or not any(_sure(one) > LARGEST * _sure(known) for one, known in zip(left, weights, strict=True)):
+        if other.sum() < LEAST * seen.sum() or not (other > LARGEST * seen).any():
             break
         before = other
     return paints
 
 
-def _sure(weights: np.ndarray) -> int:
-    return np.count_nonzero(weights >= SURE)
+def _sure(weights: np.ndarray) -> np.ndarray:
+    """How many pixels of each frame are surely background, (T,)."""
+    return np.array([np.count_nonzero(weight >= SURE) for weight in paged(weights)])
 
 
 def _first(weights: np.ndarray) -> np.ndarray:
@@ -71,7 +72,7 @@ def _first(weights: np.ndarray) -> np.ndarray:
         kept = np.where(count < FIRST, weight, 0).astype(np.uint8)
         count[...] += weight >= SURE
         return kept
-    return stacked(map(early, weights), len(weights))
+    return stacked(map(early, paged(weights)), len(weights))
 
 
 def _unlike(frames: np.ndarray, weights: np.ndarray, look: np.ndarray) -> np.ndarray:
@@ -100,7 +101,7 @@ def _shown(frame: np.ndarray, known: np.ndarray, looks: list[np.ndarray]) -> np.
 def _opening(shown: np.ndarray, paint: Plate, number: int) -> np.ndarray:
     """Where the paint before the one of this `number` is gone, 255 on its canvas, in each frame: uint8 (T, H, W)."""
     canvas = paint.canvas
-    gone = (np.where(numbers >= number, 255, 0).astype(np.uint8) for numbers in shown)
+    gone = (np.where(numbers >= number, 255, 0).astype(np.uint8) for numbers in paged(shown))
     openings = (warp_to(one, np.linalg.inv(homography), canvas.width, canvas.height, flags=cv2.INTER_NEAREST, border=cv2.BORDER_REPLICATE)
                 for one, homography in zip(gone, canvas.homographies, strict=True))
     return stacked(openings, len(shown))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ["before_stillness", "camera_is_static", "unchanged_shares"]
+__all__ = ["camera_is_static", "unchanged_shares"]
 
 LAG = 11  # frames: longer than held drawings (threes), shorter than most shots
 _SHARE = 0.3  # of textured cells: static cameras measured .35 to .97, moving ones under .12
@@ -25,13 +25,13 @@ _WINDOWS = 12
 
 def camera_is_static(frames: np.ndarray) -> bool:
     """Whether the background of RGB uint8 (T, h, w, 3) stays where it is for the whole clip; nothing tells that paint moves."""
-    if before_stillness(frames):
+    if _before_stillness(frames):
         return True
     shares = unchanged_shares(frames)
     return len(shares) == 0 or bool(np.median(shares) > _SHARE and np.quantile(shares, 0.1) > _LEAST)
 
 
-def before_stillness(frames: np.ndarray) -> bool:
+def _before_stillness(frames: np.ndarray) -> bool:
     """Whether everything in the clip, uint8 (T, h, w, 3), is surrounded by one flat paint, but where something is cut by the border, or
     by what never changes: a gradient has no texture that could tell."""
     moments = frames[np.unique(np.linspace(0, len(frames) - 1, _WINDOWS).astype(int))].astype(np.int32)
