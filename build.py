@@ -6,6 +6,7 @@ Standard library only; it makes the two environments (Blender's side, the engine
 from __future__ import annotations
 
 import argparse
+import errno
 import hashlib
 import os
 import re
@@ -21,6 +22,7 @@ PACKAGE = ROOT / "toondecompose_blender"
 DIST = ROOT / "dist"
 STAMP = "requirements.sha256"
 PARALLEL = ("-n", "2", "--dist", "loadfile")   # for pytest; later words, such as -n 0, overrule them
+SPACE_GB = 5   # measured: .venv-engine takes 1.8 GB, .venv 1.0, and pip unpacks its downloads beside them
 WINDOWS = os.name == "nt"
 
 # Debian's packages for the desktop libraries that Blender as a module links against.
@@ -101,9 +103,12 @@ def environment(name: str, requirements: list[str], variable: str, versions: tup
     making = ROOT / (name + ".tmp")
     shutil.rmtree(making, ignore_errors=True)
     say(f"Making {name} with {python}; the first time it downloads packages, which can take minutes.")
-    subprocess.run([python, "-m", "venv", str(making)], check=True)
-    install(venv_python(making), [ROOT / "requirements" / each for each in requirements])
-    move_environment(making, folder)
+    try:
+        subprocess.run([python, "-m", "venv", str(making)], check=True)
+        install(venv_python(making), [ROOT / "requirements" / each for each in requirements])
+        move_environment(making, folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
     (folder / STAMP).write_text(stamp, encoding="utf-8")
     return venv_python(folder)
 
@@ -121,7 +126,11 @@ def install(python: Path, requirements: list[Path]) -> None:
             elif line.startswith("Installing collected packages"):
                 say(f"  installing {line.count(',') + 1} packages")
     if pip.returncode:
-        raise BuildError("pip could not install the packages:\n" + "".join(tail))
+        text = "pip could not install the packages:\n" + "".join(tail)
+        if os.strerror(errno.ENOSPC) in text:
+            text += (f"\nThe disk is full. Both environments and what pip unpacks meanwhile need {SPACE_GB} GB in {ROOT} "
+                     f"and in {tempfile.gettempdir()}: make room and run the same command again.")
+        raise BuildError(text)
 
 
 def move_environment(made: Path, folder: Path) -> None:
