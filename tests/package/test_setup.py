@@ -21,7 +21,8 @@ def checkout(tmp_path):
     """A checkout on a small disk, whose only requirement is larger than the disk."""
     folder = tmp_path / "checkout"
     folder.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "none", str(folder)], capture_output=True).returncode:
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "none", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("a small disk needs the right to mount")
     shutil.copy(ROOT / "build.py", folder)
     (folder / "requirements").mkdir()
@@ -43,7 +44,8 @@ def large_wheel(folder: Path) -> Path:
 
 
 def test_a_full_disk_is_named_and_nothing_half_made_stays_on_it(checkout):
-    done = subprocess.run([getattr(sys, "_base_executable", sys.executable), str(checkout / "build.py"), "test"], capture_output=True, text=True)
+    python = getattr(sys, "_base_executable", sys.executable)
+    done = subprocess.run([python, str(checkout / "build.py"), "test"], capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stdout + done.stderr
     assert "The disk is full" in done.stdout and str(checkout) in done.stdout
     assert not list(checkout.glob(".venv*"))
