@@ -145,6 +145,7 @@ def test_a_plate_voted_in_strips_or_of_a_long_clip_in_squares_is_the_same_plate(
     monkeypatch.setattr(plate, "MOST_VOTERS", most)
     monkeypatch.setattr(plate, "LONG_TILE", (96, 64))
     weights = np.rint(255 * (1 - clip.alphas[0].astype(np.float32) / clip.alphas[0].max())).astype(np.uint8)
+    weights[:, weights.shape[1] // 2:] //= 255 // plate.AT_NEED
     canvas = canvas_of_plane(clip.camera, *clip.frames.shape[2:0:-1], border=70)     # no frame reaches its corners
     one, other = (build_plate(clip.frames.__getitem__, weights.__getitem__, canvas, accelerator=device)
                   for device in (None, Accelerator("cpu", budget=20 << 20)))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..geometry import translation
-from ..layers.plate import CANDIDATES, LEAST_WEIGHT, MEAN_SHIFTS, VOTE_SIGMA, Canvas, Tile
+from ..layers.plate import CANDIDATES, ENOUGH, LEAST_AT_NEED, LEAST_WEIGHT, MEAN_SHIFTS, VOTE_SIGMA, Canvas, Tile
 from ..parallel import map_ordered
 from .card import Accelerator
 from .pictures import rounded, warped
@@ -45,7 +45,8 @@ def voted(accelerator: Accelerator, read: Callable[[int], np.ndarray], weight: C
 def _voted(accelerator: Accelerator, read: Callable[[int], np.ndarray], weight: Callable[[int], np.ndarray], canvas: Canvas,
            tile: Tile, voters: Callable[[Tile], np.ndarray], cubic: bool) -> list[np.ndarray]:
     colors, weights, views = _warped(accelerator, read, weight, canvas, tile, voters(tile).tolist(), cubic)
-    picture, agreement, support = mode(colors, weights, sigma=VOTE_SIGMA, candidates=CANDIDATES, shifts=MEAN_SHIFTS, least=LEAST_WEIGHT)
+    picture, agreement, support = mode(colors, weights, sigma=VOTE_SIGMA, candidates=CANDIDATES, shifts=MEAN_SHIFTS, least=LEAST_WEIGHT,
+                                       enough=ENOUGH, at_need=LEAST_AT_NEED)
     return [part.cpu().numpy() for part in (picture.permute(1, 2, 0).contiguous(), agreement, support, views)]
 
 

@@ -10,14 +10,16 @@ __all__ = ["mode"]
 
 
 def mode(colors: torch.Tensor, weights: torch.Tensor, *, sigma: float, candidates: int, shifts: int,
-         least: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+         least: float, enough: float, at_need: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Color (3, h, w), agreement (h, w) and support (h, w) of `colors` (T, 3, h, w) and `weights` (T, h, w), both 0..255.
 
     `candidates` colors, evenly in time, are tried; the best is moved by mean `shifts` of a biweight kernel of `sigma` gray levels;
-    weights below the share `least` do not count.
+    weights below the share `least` do not count, or below `at_need` where the others come to no more than `enough`.
     """
     reach = 1 / (13.5 * sigma * sigma)
     counted = weights > least * 255
+    needy = torch.where(counted, weights / 255, 0).sum(0) <= enough
+    counted |= needy & (weights > at_need * 255)
     weights = torch.where(counted, weights / 255, 0)
     support, count = weights.sum(0), counted.sum(0)
     picture = _best(colors, weights, counted, count, candidates, reach)

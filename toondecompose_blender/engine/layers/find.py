@@ -23,6 +23,7 @@ from .hints import UNKNOWN, Hints
 from .hints_labels import corrected
 from .planes import cleared, find_planes
 from .planes_backdrop import Backdrop, FarPlane, build_backdrop
+from .plate import AT_NEED
 from .repaint import find_repaints
 from .shade import find_shade, under
 from .split import split_sprites
@@ -137,9 +138,10 @@ def plate_weight(mask: np.ndarray, *, static: bool) -> np.ndarray:
     """The same of one frame, (h, w)."""
     if static:
         return background_weight(mask)
-    # Before a moving camera a gap in a mask is better not believed: what it would show of the background is seen elsewhere,
-    # but a hole in a sprite would paint the sprite onto the plate, and so confirm itself.
-    return background_weight(closed(mask, 2 * round(GAP * min(mask.shape)) + 1))
+    # Before a moving camera a gap in a mask is better not believed where another frame shows what it would of the background:
+    # a hole in a sprite would paint the sprite onto the plate, and so confirm itself.
+    gaps = cv2.multiply(background_weight(mask), 1, scale=AT_NEED / 255)
+    return np.maximum(background_weight(closed(mask, 2 * round(GAP * min(mask.shape)) + 1)), gaps)
 
 
 def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray, accelerator: Accelerator | None) -> np.ndarray:

@@ -21,7 +21,7 @@ from ..parallel import map_ordered, worker_count
 if TYPE_CHECKING:
     from ..accelerator import Accelerator
 
-__all__ = ["Canvas", "Look", "PerFrame", "Plate", "Tile", "canvas_of_plane", "build_plate", "reached", "view", "fill_unseen"]
+__all__ = ["AT_NEED", "Canvas", "Look", "PerFrame", "Plate", "Tile", "canvas_of_plane", "build_plate", "reached", "view", "fill_unseen"]
 
 # Frame number -> a picture: the frame itself, or a weight a pixel.
 PerFrame = Callable[[int], np.ndarray]
@@ -33,6 +33,8 @@ CANDIDATES = 8             # colors tried as the mode, evenly in time; by trial 
 VOTE_SIGMA = 8.0           # gray levels per channel; by trial on toon clips
 MEAN_SHIFTS = 3
 LEAST_WEIGHT = 0.3         # a frame's pixel below this share of background has no vote
+AT_NEED, LEAST_AT_NEED = 64, 0.2    # of 255: the weight of a pixel that is asked only where others say too little, and the least share then
+ENOUGH = 1.5               # frames' worth of weight that say enough
 TILE_BYTES = 48 << 20      # warped colors held at once by one thread
 MOST_VOTERS = 192          # frames that vote in one place: some seconds of a shot, and 24 for each color tried
 LONG_TILE = (512, 256)     # px, width and height, where not all frames vote: twice the bytes above
@@ -79,7 +81,8 @@ def build_plate(read: PerFrame, weight: PerFrame, canvas: Canvas, *,
                 interpolation: int = cv2.INTER_CUBIC, accelerator: Accelerator | None = None) -> Plate:
     """Stitch frames into a plate.
 
-    `read(t)` is frame t, uint8 (H, W, 3); `weight(t)` uint8 (H, W), 255 where it surely shows this plane.
+    `read(t)` is frame t, uint8 (H, W, 3); `weight(t)` uint8 (H, W), 255 where it surely shows this plane, `AT_NEED` where that is
+    believed only of places that no frame shows surely.
     Works in tiles, with the votes of a bounded number of frames in each, so memory grows neither with the canvas nor with the clip.
     """
     tiles = _tiles(canvas)
@@ -135,7 +138,7 @@ def _cut(canvas: Canvas, width: int, height: int) -> list[Tile]:
 
 def _believed(picture: np.ndarray, agreement: np.ndarray, support: np.ndarray, views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A pixel counts as seen if frames agree, and either enough of them do or most that could see it do."""
-    seen = (agreement > 0.25) & ((support > 1.5) | (support > 0.6 * views))
+    seen = (agreement > 0.25) & ((support > ENOUGH) | (support > 0.6 * views))
     return picture, seen.astype(np.float32)
 
 
@@ -183,15 +186,9 @@ def _mode(colors, weights, sigma, candidates):
     samples = np.empty((frames, 4), np.float32)
     for i in range(height):
         for j in range(width):
-            count = 0
-            total = np.float32(0)
-            for t in range(frames):
-                if weights[t, i, j] > LEAST_WEIGHT * 255:
-                    for c in range(3):
-                        samples[count, c] = colors[t, i, j, c]
-                    samples[count, 3] = weights[t, i, j] / np.float32(255)
-                    total += samples[count, 3]
-                    count += 1
+            count, total = _sampled(samples, colors, weights, i, j, LEAST_WEIGHT)
+            if total <= ENOUGH:
+                count, total = _sampled(samples, colors, weights, i, j, LEAST_AT_NEED)
             support[i, j] = total
             if count == 0:
                 continue
@@ -220,6 +217,20 @@ def _mode(colors, weights, sigma, candidates):
             picture[i, j, 0], picture[i, j, 1], picture[i, j, 2] = r, g, b
             agreement[i, j] = mass
     return picture, agreement, support
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _sampled(samples, colors, weights, i, j, least):
+    """Put the colors and weights of the frames that have a vote at a pixel into `samples`: how many, and their sum of weights."""
+    count, total = 0, np.float32(0)
+    for t in range(len(weights)):
+        if weights[t, i, j] > least * 255:
+            for c in range(3):
+                samples[count, c] = colors[t, i, j, c]
+            samples[count, 3] = weights[t, i, j] / np.float32(255)
+            total += samples[count, 3]
+            count += 1
+    return count, total
 
 
 @njit(nogil=True, cache=True, inline="always", error_model="numpy")
