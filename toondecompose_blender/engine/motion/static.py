@@ -7,11 +7,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ["stands_still", "unchanged_shares"]
+__all__ = ["camera_is_static", "unchanged_shares"]
 
 LAG = 11  # frames: longer than held drawings (threes), shorter than most shots
 _SHARE = 0.3  # of textured cells: static cameras measured .35 to .97, moving ones under .12
-_MOVES = 0.05  # ... where no more than this stays, it surely moves (measured: .02 and less of painted pans, .15 of a hold within a pan)
 _LEAST = 0.15  # in the worst tenth of the clip: a camera that holds and then pans is not static
 _LEVELS = 6  # of 255, after the blur: the same color
 _GRADIENT = 3.0  # gray levels per px, after the blur: textured
@@ -24,15 +23,12 @@ _PAINT = 8  # levels that such a paint varies by
 _WINDOWS = 12
 
 
-def stands_still(frames: np.ndarray) -> bool | None:
-    """Whether the background of RGB uint8 (T, h, w, 3) stays where it is for the whole clip; None if that does not tell.
-    Nothing tells that paint moves."""
+def camera_is_static(frames: np.ndarray) -> bool:
+    """Whether the background of RGB uint8 (T, h, w, 3) stays where it is for the whole clip; nothing tells that paint moves."""
     if _before_stillness(frames):
         return True
     shares = unchanged_shares(frames)
-    if len(shares) == 0 or np.median(shares) > _SHARE and np.quantile(shares, 0.1) > _LEAST:
-        return True
-    return False if np.median(shares) < _MOVES else None
+    return len(shares) == 0 or bool(np.median(shares) > _SHARE and np.quantile(shares, 0.1) > _LEAST)
 
 
 def _before_stillness(frames: np.ndarray) -> bool:
