@@ -22,7 +22,8 @@ PACKAGE = ROOT / "toondecompose_blender"
 DIST = ROOT / "dist"
 STAMP = "requirements.sha256"
 PARALLEL = ("-n", "2", "--dist", "loadfile")   # for pytest; later words, such as -n 0, overrule them
-SPACE_GB = 5   # measured: .venv-engine takes 1.8 GB, .venv 1.0, and pip unpacks its downloads beside them
+SPACE_GB = 5   # with room to spare: .venv-engine takes 1.8 GB, .venv 1.0 (measured), and pip unpacks its downloads beside them
+LEAST_FREE = 8 << 20    # bytes: with less, a disk is full; an environment without packages takes 15 MB
 WINDOWS = os.name == "nt"
 
 # Debian's packages for the desktop libraries that Blender as a module links against.
@@ -107,6 +108,11 @@ def environment(name: str, requirements: list[str], variable: str, versions: tup
         subprocess.run([python, "-m", "venv", str(making)], check=True)
         install(venv_python(making), [ROOT / "requirements" / each for each in requirements])
         move_environment(making, folder)
+    except (BuildError, OSError, subprocess.SubprocessError) as error:
+        if not disk_is_full(error):
+            raise
+        raise BuildError(f"{error}\nThe disk is full. Both environments and what pip unpacks meanwhile need {SPACE_GB} GB in {ROOT} and in "
+                         f"{tempfile.gettempdir()}: make room and run the same command again.") from error
     finally:
         shutil.rmtree(making, ignore_errors=True)
     (folder / STAMP).write_text(stamp, encoding="utf-8")
@@ -126,11 +132,13 @@ def install(python: Path, requirements: list[Path]) -> None:
             elif line.startswith("Installing collected packages"):
                 say(f"  installing {line.count(',') + 1} packages")
     if pip.returncode:
-        text = "pip could not install the packages:\n" + "".join(tail)
-        if os.strerror(errno.ENOSPC) in text:
-            text += (f"\nThe disk is full. Both environments and what pip unpacks meanwhile need {SPACE_GB} GB in {ROOT} "
-                     f"and in {tempfile.gettempdir()}: make room and run the same command again.")
-        raise BuildError(text)
+        raise BuildError("pip could not install the packages:\n" + "".join(tail))
+
+
+def disk_is_full(error: Exception) -> bool:
+    """Whether `error` says so, or no room is left: venv itself does not say why it failed."""
+    free = min(shutil.disk_usage(folder).free for folder in (ROOT, tempfile.gettempdir()))
+    return os.strerror(errno.ENOSPC) in str(error) or free < LEAST_FREE
 
 
 def move_environment(made: Path, folder: Path) -> None:

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-DISK_MB, PACKAGE_MB = 60, 100   # an empty environment takes about 15 MB
+EMPTY_MB, PACKAGE_MB = 15, 100   # an environment without packages takes about that much
 
 
-@pytest.fixture
-def checkout(tmp_path):
+@pytest.fixture(params=[EMPTY_MB // 3, 4 * EMPTY_MB], ids=["no room for pip", "no room for a package"])
+def checkout(request, tmp_path):
     """A checkout on a small disk, whose only requirement is larger than the disk."""
     folder = tmp_path / "checkout"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "none", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}m", "none", str(folder)]
     if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("a small disk needs the right to mount")
     shutil.copy(ROOT / "build.py", folder)
