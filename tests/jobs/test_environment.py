@@ -9,7 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -134,6 +136,16 @@ def test_a_cancelled_installation_leaves_nothing(home, tmp_path):
     assert listen(child)[-1] == Cancelled() and not list(home.root.glob("env-*"))
 
 
+def test_an_installation_cancelled_while_pip_is_unpacked_leaves_nothing(home, tmp_path):
+    (tmp_path / "wheels").mkdir()
+    child = act(home, "install", "--build", "cpu", "--wheels", str(tmp_path / "wheels"))
+    wait_until(lambda: any(home.root.glob("env-*/lib/python3*/site-packages/pip")), child)
+    child.cancel()
+    assert listen(child)[-1] == Cancelled()
+    time.sleep(3)       # what still wrote would have made the folder again
+    assert not list(home.root.glob("env-*"))
+
+
 def test_an_installation_that_was_killed_is_swept_by_the_next(home):
     half = home.root / "env-20200101-000000"
     half.mkdir()
@@ -161,6 +173,14 @@ def test_nothing_is_written_beside_the_package(home, tmp_path, monkeypatch, engi
     subprocess.run(environment.module_command(engine_python, "engine", ["doctor"], home.root), env=child_environment(home.root), check=True,
                    capture_output=True)
     assert set(package.rglob("*")) == before and (home.root / "cache" / "bytecode").is_dir()
+
+
+def wait_until(there: Callable[[], bool], child: Supervisor, patience: float = 60) -> None:
+    deadline = time.monotonic() + patience
+    while not there():
+        assert time.monotonic() < deadline
+        child.poll()
+        time.sleep(0.005)
 
 
 def empty_wheel(folder: Path, name: str, version: str) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -42,6 +43,7 @@ class Talk:
         self._out = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n")
         os.dup2(2, 1)
         self._seq, self._stopping, self.child = 0, threading.Event(), None
+        signal.signal(signal.SIGTERM, lambda *_: self._stopping.set())      # not its death: what is half-made has to be removed
         threading.Thread(target=self._listen, daemon=True).start()
 
     def say(self, message: Message) -> None:
@@ -59,6 +61,8 @@ class Talk:
         env = {**child_environment(home), "PYTHONUTF8": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               encoding="utf-8", errors="replace", env=env) as self.child:
+            if self._stopping.is_set():
+                self._end_child()
             for line in self.child.stdout:
                 sys.stderr.write(line)
                 yield line.rstrip()
@@ -70,7 +74,17 @@ class Talk:
     def _listen(self) -> None:
         sys.stdin.readline()
         self._stopping.set()
-        if self.child is not None and self.child.poll() is None:
+        self._end_child()
+
+    def _end_child(self) -> None:
+        """End the running child, if there is one, with all that it started: what went on could write where all was just deleted."""
+        if self.child is None or self.child.poll() is not None:
+            return
+        if os.name == "nt":
+            subprocess.run(["taskkill", "/T", "/F", "/PID", str(self.child.pid)], capture_output=True)
+        elif os.getpgrp() == os.getpid():       # the supervisor starts it so
+            os.killpg(0, signal.SIGTERM)
+        else:
             self.child.terminate()
 
 
@@ -101,8 +115,10 @@ def install(talk: Talk, home: Path, options: argparse.Namespace) -> None:
         talk.stage("Interpreter")
         python = find_interpreter(talk, home)
         talk.stage("Environment")
-        list(talk.lines([python, "-I", "-m", "venv", str(folder)], home))
         made = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        # In two steps: of what venv itself starts, nobody hears when it has ended.
+        list(talk.lines([python, "-I", "-m", "venv", "--without-pip", str(folder)], home))
+        list(talk.lines([str(made), "-I", "-m", "ensurepip", "--upgrade", "--default-pip"], home))
         packages(talk, home, str(made), build, options.wheels)
         report = examine(talk, home, str(made))
         refuse_unhealthy(report)
