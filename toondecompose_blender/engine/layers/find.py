@@ -13,7 +13,7 @@ import numpy as np
 
 from ..flow import Flow
 from ..matting.random_walker import edge_weights, random_walk
-from ..motion import Motion, refine_motion, standing
+from ..motion import Motion, rear_motion, refine_motion, standing
 from ..paged import Recalled, new, paged, stacked
 from ..parallel import map_ordered
 from ..report import Report
@@ -67,6 +67,7 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
         return Layers(np.zeros((0, *frames.shape[:3]), np.uint8), camera, (), backdrop, np.zeros(frames.shape[1:], np.float32))
     labels, seeds = None, None if hints is None else hints.seeds
     if sprites != 2 or camera.static:
+        camera = rear_motion(frames, flow, camera, report=report, accelerator=accelerator)
         split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, hints=hints,
                               report=report)
         camera = standing(camera) if split.still else camera

@@ -12,29 +12,33 @@ import cv2
 import numpy as np
 
 from ..flow import Flow
-from ..geometry import resized
+from ..geometry import project, resized
 from ..paged import Recalled
 from ..parallel import map_ordered
 from ..report import Report, ticked
 from .bundle import Bundle, bundled
 from .candidates import Candidate, candidates, continued, matches, shared
 from .features import LARGEST_FEATURES, Features, feature_motions, features
-from .hypotheses import flow_homographies, flow_shifts
+from .hypotheses import flow_homographies
+from .ladder import choose_family
 from .links import Measure
+from .models import grid_points
 from .motion import Motion
 from .pictures import Pictures, prepare
-from .planes import rearmost, separated
-from .static import camera_is_static
+from .planes import covered, first_planes, flows_of, held_together, rearmost, separated
+from .static import stands_still
 from .tracks import chained, find_tracks
 
 if TYPE_CHECKING:
     from ..accelerator import Accelerator
 
-__all__ = ["background_motion", "refine_motion"]
+__all__ = ["background_motion", "rear_motion", "refine_motion"]
 
 _DOUBTFUL = 0.08  # px at 360 lines: links that disagree so much follow several planes (.02 px is usual)
 _LOANS = 4  # rounds in which a motion spreads to its neighbors in time
 _ASTRAY = 0.1  # weight of a point that does not go with the track: it may have been hidden, or the track be a pixel off
+_APART = 4.0  # px at 360 lines, on average from the reference frame: other motions are another plane's
+_BEHIND = 1.5  # times as many witnesses that a plane is covered as that it covers (measured: 1.14 of one in front, from 1.6 behind)
 _CLEARER = 0.6  # of that disagreement: what planes apart must reach
 
 
@@ -49,7 +53,8 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
         return Motion(np.eye(3)[None], True, "identity", 0.0, 0)
     reference = count // 2
     report.stage("motion", count - 1)
-    if camera_is_static(frames):
+    still = stands_still(frames)
+    if still:
         report.step(count - 1)
         return Motion(np.tile(np.eye(3), (count, 1, 1)), True, "identity", 0.0, reference)
     pictures = prepare(frames, masks=weights)
@@ -58,7 +63,9 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
     steps = _settled_track(pictures, pairs)
     measure = Measure(pictures, "homography", _point_weights(pictures, weights), accelerator=accelerator)
     following = replace(measure, weights=_following(pictures, steps, measure.weights))
-    bundle = bundled(following, chained(steps, reference), reference)
+    track = chained(steps, reference)
+    family = choose_family(following, track, stiffest="identity" if still is None else "translation")
+    bundle = bundled(following, track, reference, family=family)
     if bundle.residual > _DOUBTFUL * pictures.scale and weights is None:
         bundle = _rear_plane(measure, flow, bundle, reference)
     return Motion(_full_size(pictures, bundle.homographies), bundle.family == "identity", bundle.family,
@@ -84,6 +91,41 @@ def refine_motion(frames: np.ndarray, motion: Motion, *, weights: np.ndarray | N
     return Motion(homographies, False, bundle.family, bundle.residual / pictures.factor, motion.reference)
 
 
+def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, report: Report, accelerator: Accelerator | None = None) -> Motion:
+    """The motion of the plane behind the one that `motion` follows, if planes are apart and one is clearly behind; else `motion`.
+
+    `frames` RGB uint8 (T, h, w, 3), `flow` of the same frames.
+    """
+    if motion.static:
+        return motion
+    report.stage("planes apart", 1)
+    pictures = prepare(frames)
+    measure = Measure(pictures, "homography", None, accelerator=accelerator)
+    start = resized(motion.homographies, pictures.factor, pictures.factor)
+    planes: list[Bundle] = []
+    for plane in first_planes(measure, flows_of(pictures, flow), motion.reference):
+        if all(_apart(pictures, plane.homographies, other.homographies) for other in planes):
+            planes.append(plane)
+    own = next((n for n, plane in enumerate(planes) if not _apart(pictures, plane.homographies, start)), None)
+    if own is not None:
+        covers = covered(pictures, planes)
+        firm = [held_together(plane) for plane in planes]
+        if (covers[:, own] > _BEHIND * covers[own])[firm].any():
+            rear = rearmost(pictures, separated(measure, planes, motion.reference))
+            if _apart(pictures, rear.homographies, start):
+                motion = Motion(_full_size(pictures, rear.homographies), False, rear.family, rear.residual / pictures.factor,
+                                motion.reference)
+    report.step()
+    return motion
+
+
+def _apart(pictures: Pictures, one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two motions (T, 3, 3) that start from the same frame take the picture to different places."""
+    grid = grid_points(pictures.width, pictures.height)
+    gaps = [np.linalg.norm(project(a, grid) - project(b, grid), axis=1).mean() for a, b in zip(one, other, strict=True)]
+    return float(np.mean(gaps)) > _APART * pictures.scale
+
+
 def _settled_track(pictures: Pictures, pairs: list[list[Candidate]]) -> np.ndarray:
     """The track (T-1, 3, 3) of most of the picture, through the candidates and what each pair borrows from its neighbors."""
     pairs = list(map_ordered(lambda t: shared(pictures, pairs, t), range(len(pairs))))
@@ -107,18 +149,8 @@ def _borrowed(pictures: Pictures, pairs: list[list[Candidate]], steps: np.ndarra
 def _rear_plane(measure: Measure, flow: Flow, whole: Bundle, reference: int) -> Bundle:
     """The plane in the back, if planes apart agree better with the pictures than one motion for the `whole`."""
     pictures = measure.pictures
-    size = (pictures.width, pictures.height)
-
-    def resized_flow(t: int) -> np.ndarray:
-        return cv2.resize(flow.forward[t].astype(np.float32), size, interpolation=cv2.INTER_AREA) * np.float32(pictures.factor)
-
-    def modes(t: int) -> list[np.ndarray]:
-        believed = cv2.resize(flow.consistent(t).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
-        return flow_shifts(flows[t], believed, pictures.gray[t]) or [np.eye(3)]
-
-    flows = Recalled(resized_flow, len(flow.forward), size=8 * size[0] * size[1])
-    shifts = list(map_ordered(modes, range(len(flows))))
-    planes = [plane for plane in separated(measure, flows, shifts, reference) if plane.residual < _CLEARER * whole.residual]
+    found = separated(measure, first_planes(measure, flows_of(pictures, flow), reference), reference)
+    planes = [plane for plane in found if plane.residual < _CLEARER * whole.residual]
     return rearmost(pictures, planes) if planes else whole
 
 

@@ -5,22 +5,26 @@ Asked when one motion for the whole background leaves links that do not agree; k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
+from ..flow import Flow
 from ..geometry import project, relative
-from ..paged import paged
+from ..paged import Recalled, paged
 from ..parallel import map_ordered
 from .bundle import Bundle, bundled
 from .candidates import Candidate, matches
+from .hypotheses import flow_shifts
 from .links import STEPS, Measure, frame_pairs
 from .models import LADDER, Family
 from .pictures import Pictures
 from .tracks import chained, find_tracks
 
-__all__ = ["rearmost", "separated"]
+__all__ = ["Flows", "covered", "first_planes", "flows_of", "held_together", "rearmost", "separated"]
 
 _PLANES = 3
 _FOLLOWS = 0.7  # px at 360 lines: flow that goes with a track
@@ -29,19 +33,42 @@ _NEAR = 9  # px at 360 lines: whoever covers a point is that close
 _ROUNDS = 3
 
 
-def separated(measure: Measure, flows: Sequence[np.ndarray], shifts: list[list[np.ndarray]], reference: int) -> list[Bundle]:
-    """The motions of up to three planes.
+@dataclass(frozen=True)
+class Flows:
+    """Per pair of frames: the flow (h, w, 2) at the working size, and its `shifts`, the modes of it (3, 3), at least one."""
+    steps: Sequence[np.ndarray]
+    shifts: list[list[np.ndarray]]
 
-    `flows`: per pair (h, w, 2) at the working size; `shifts`: per pair the modes of the flow, at least one.
-    """
+
+def flows_of(pictures: Pictures, flow: Flow) -> Flows:
+    """The `flow` of the clip as planes are told apart by it."""
+    size = (pictures.width, pictures.height)
+
+    def resized(t: int) -> np.ndarray:
+        return cv2.resize(flow.forward[t].astype(np.float32), size, interpolation=cv2.INTER_AREA) * np.float32(pictures.factor)
+
+    def modes(t: int) -> list[np.ndarray]:
+        believed = cv2.resize(flow.consistent(t).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0
+        return flow_shifts(steps[t], believed, pictures.gray[t]) or [np.eye(3)]
+
+    steps = Recalled(resized, len(flow.forward), size=8 * size[0] * size[1])
+    return Flows(steps, list(map_ordered(modes, range(len(steps)))))
+
+
+def first_planes(measure: Measure, flows: Flows, reference: int) -> list[Bundle]:
+    """The motions of up to three planes as the flow tells them apart, the largest first; some may be mixtures of others."""
     pictures = measure.pictures
-    pairs = [[_followed(pictures, flows[t], t, shift) for shift in found] for t, found in enumerate(shifts)]
-    tracks = find_tracks(pairs, pictures, count=_PLANES, by_flow=True)
+    pairs = [[_followed(pictures, flows.steps[t], t, shift) for shift in found] for t, found in enumerate(flows.shifts)]
     near = [frame_pairs(len(pictures.gray), step) for step in STEPS[:3]]
     bundles = []
-    for steps in tracks:
-        following = replace(measure, weights=_following(pictures, flows, steps))
+    for steps in find_tracks(pairs, pictures, count=_PLANES, by_flow=True):
+        following = replace(measure, weights=_following(pictures, flows.steps, steps))
         bundles.append(bundled(following, chained(steps, reference), reference, rounds=near))
+    return [bundle for bundle in bundles if bundle.links]
+
+
+def separated(measure: Measure, bundles: list[Bundle], reference: int) -> list[Bundle]:
+    """The first planes' `bundles`, each measured again from the points that move with it alone."""
     for _ in range(_ROUNDS):
         bundles = _contested(measure, bundles, reference, None)
     # a camera's zoom and roll move all of its planes, also those that show too little to prove it
@@ -49,16 +76,30 @@ def separated(measure: Measure, flows: Sequence[np.ndarray], shifts: list[list[n
     common = min(freest, "similarity", key=LADDER.index)
     for _ in range(_ROUNDS - 1):
         bundles = _contested(measure, bundles, reference, common)
-    return [bundle for bundle in bundles if bundle.links]
+    return [bundle for bundle in bundles if held_together(bundle)]
+
+
+def held_together(bundle: Bundle) -> bool:
+    """Whether the links lead from every frame to every other; a track of what the planes left over falls apart."""
+    count = len(bundle.homographies)
+    ends = [[link.source for link in bundle.links], [link.target for link in bundle.links]]
+    return connected_components(coo_matrix((np.ones(len(bundle.links)), ends), (count, count)), directed=False)[0] == 1
 
 
 def rearmost(pictures: Pictures, bundles: list[Bundle]) -> Bundle:
-    """The plane that is covered by the others more than it covers them; the first of equals.
+    """The plane that is covered by the others more than it covers them; the first of equals."""
+    covers = covered(pictures, bundles)
+    behind = np.sign(covers - covers.T).sum(1)
+    return bundles[int(behind.argmax())]
+
+
+def covered(pictures: Pictures, bundles: list[Bundle]) -> np.ndarray:
+    """How many witnesses say that a plane is covered by another: (the plane, the other).
 
     A point is a witness if it moved with one plane alone until now and is gone next: what moves with another plane where it
     should be, lies in front.
     """
-    covered = np.zeros((len(bundles), len(bundles)))  # [a, b]: witnesses of a that b covers
+    result = np.zeros((len(bundles), len(bundles)))
     for t in paged(range(_LAG, len(pictures.gray) - _LAG)):
         past = _exclusive(pictures, bundles, t, t - _LAG)
         future = _exclusive(pictures, bundles, t + _LAG, t)
@@ -71,9 +112,8 @@ def rearmost(pictures: Pictures, bundles: list[Bundle]) -> Bundle:
             for b in range(len(bundles)):
                 if b != a:
                     other = _spread(pictures, pictures.points[t + _LAG][future[b]])
-                    covered[a, b] += (other & ~own)[image[:, 1], image[:, 0]].sum()
-    behind = np.sign(covered - covered.T).sum(1)
-    return bundles[int(behind.argmax())]
+                    result[a, b] += (other & ~own)[image[:, 1], image[:, 0]].sum()
+    return result
 
 
 def _followed(pictures: Pictures, flow: np.ndarray, t: int, shift: np.ndarray) -> Candidate:

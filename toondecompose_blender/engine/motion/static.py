@@ -7,10 +7,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-__all__ = ["camera_is_static", "unchanged_shares"]
+__all__ = ["stands_still", "unchanged_shares"]
 
 LAG = 11  # frames: longer than held drawings (threes), shorter than most shots
 _SHARE = 0.3  # of textured cells: static cameras measured .35 to .97, moving ones under .12
+_MOVES = 0.05  # ... where no more than this stays, it surely moves (measured: .02 and less of painted pans, .15 of a hold within a pan)
+_SOON, _AT_ONCE = 3, 0.45  # frames, and how much of what moves may look the same so soon (measured: .25 of slow pans, .66 of a wipe)
 _LEAST = 0.15  # in the worst tenth of the clip: a camera that holds and then pans is not static
 _LEVELS = 6  # of 255, after the blur: the same color
 _GRADIENT = 3.0  # gray levels per px, after the blur: textured
@@ -23,12 +25,15 @@ _PAINT = 8  # levels that such a paint varies by
 _WINDOWS = 12
 
 
-def camera_is_static(frames: np.ndarray) -> bool:
-    """Whether the background of RGB uint8 (T, h, w, 3) stays where it is for the whole clip; nothing tells that paint moves."""
+def stands_still(frames: np.ndarray) -> bool | None:
+    """Whether the background of RGB uint8 (T, h, w, 3) stays where it is for the whole clip; None if that does not tell.
+    Nothing tells that paint moves."""
     if _before_stillness(frames):
         return True
     shares = unchanged_shares(frames)
-    return len(shares) == 0 or bool(np.median(shares) > _SHARE and np.quantile(shares, 0.1) > _LEAST)
+    if len(shares) == 0 or np.median(shares) > _SHARE and np.quantile(shares, 0.1) > _LEAST:
+        return True
+    return False if np.median(shares) < _MOVES and np.median(unchanged_shares(frames, lag=_SOON)) < _AT_ONCE else None
 
 
 def _before_stillness(frames: np.ndarray) -> bool:
@@ -55,12 +60,12 @@ def _window(shown: np.ndarray) -> bool:
     return width > 0 and inside and all(side.mean() > 0.5 for side in sides)
 
 
-def unchanged_shares(frames: np.ndarray) -> np.ndarray:
-    """For moments evenly in time: which share (0..1) of the textured cells looks the same `LAG` frames later.
+def unchanged_shares(frames: np.ndarray, *, lag: int = LAG) -> np.ndarray:
+    """For moments evenly in time: which share (0..1) of the textured cells looks the same `lag` frames later.
 
     Moments without any texture are left out, so the answer may be empty.
     """
-    lag = min(LAG, len(frames) - 1)
+    lag = min(lag, len(frames) - 1)
     if lag == 0:
         return np.zeros(0)
     moments = np.unique(np.linspace(0, len(frames) - 1 - lag, _WINDOWS).astype(int))
