@@ -11,7 +11,7 @@ import numpy as np
 
 from ..paged import paged
 from .edgels import Edgels
-from .ownership import BORDER_TOUCH, CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
+from .ownership import BORDER_TOUCH, CONFLICT_LAGS, CONFLICT_WEIGHT, SHARP_SHARE, Energy, Graph, components_of
 from .ownership_moves import swept
 from .split_attachment import attachments
 from .split_search import Layers, sprite_table
@@ -20,10 +20,13 @@ from .supervoxels import Supervoxels
 __all__ = ["attached", "merged_to", "merged_while_cheap", "smoothed", "worth_more_than_a_sprite"]
 
 TOUCHING = 0.015        # share of a still piece's outline that its sprite must hold (by trial on toon clips) ...
+EMBRACED = 0.12         # ... if the lower border cuts it, as it does busts (measured: .02 of ground, .2 and .94 of busts) ...
 FAITHFUL = 0.93         # ... in this share of the frames that show the piece: what is only passed is background (measured: .89, 1.0)
 ROAMING = 1.0           # sizes of the piece that the sprite may travel: an arm stays near its body (judgement)
 COVERED = 0.2           # share of a still piece that sprites may pass over, if it is no background
 SWEPT = 0.5             # share of what a sprite passes over that may be the piece
+FAINT = 0.5             # share of a common outline without an edge by which pieces are shades of one gradient (judgement) ...
+FLOWING = 0.5           # ... and of an outline from which what it holds is the background's, as light is (measured: .24, .62)
 LARGEST = 6.0           # times the sprite that a still piece may be
 LIKE = 8                # color difference below which a piece looks like background that stays
 NOTABLE = 2e-4          # share of the clip's voxels from which background can be a model
@@ -38,21 +41,43 @@ SHARED_BORDER = 0.05    # what a unit of common outline of attached layers saves
 
 
 def attached(layers: Layers, edgels: Edgels) -> Layers:
-    """`layers` after still pieces of a still background that touch a sprite, and that nothing passes over, joined it."""
+    """`layers` after still pieces of a still background that touch a sprite, and that nothing passes over, joined it; then also those
+    that the picture's lower border cuts, if a sprite embraces them."""
+    voxels = layers.energy.graph.voxels
+    inside = _joined(layers, edgels, voxels.border > 0, TOUCHING)
+    return _joined(inside, edgels, _beside(voxels), EMBRACED)
+
+
+def _joined(layers: Layers, edgels: Edgels, outer: np.ndarray, least: float) -> Layers:
+    """`layers` after pieces of the background that are not `outer` (bool (n,)) and do not look like those joined the sprite that holds
+    at `least` that share of their outline."""
     labels, energy = layers.labels, layers.energy
-    voxels = energy.graph.voxels
-    color = voxels.color
-    staying = (labels == 0) & (voxels.size > NOTABLE * voxels.size.sum())
-    free = (labels == 0) & (voxels.border == 0)
-    free &= ~_like(color, color[staying & (voxels.border > 0)])     # sky between the spokes of a wheel ties nothing together
-    count = int(labels.max()) + 1
-    if count < 2 or not free.any():
+    color, size = energy.graph.voxels.color, energy.graph.voxels.size
+    staying = (labels == 0) & (size > NOTABLE * size.sum())
+    free = (labels == 0) & ~outer
+    free &= ~_like(color, color[staying & outer])       # sky between the spokes of a wheel ties nothing together
+    if labels.max() < 1 or not free.any():
         return layers
-    parts = components_of(energy.graph, free)
-    owner = _owners(labels, parts, count, energy, edgels)
+    graph = energy.graph
+    faint = graph.length - SHARP_SHARE * np.bincount(graph.pair_of, edgels.weight, len(graph.length))
+    shades = _shades(graph, free, faint)
+    free &= _flowing(labels, shades, graph, faint)[shades] < FLOWING
+    if not free.any():
+        return layers
+    parts = components_of(graph, free)
+    owner = np.where(_flowing(labels, parts, graph, faint) < FLOWING, _owners(labels, parts, energy, edgels, least), 0)
     joining = np.where(free, owner[parts], 0)
     joining[_like(color, color[staying & (joining == 0)])] = 0
     return replace(layers, labels=np.where(joining > 0, joining, labels))
+
+
+def _beside(voxels: Supervoxels) -> np.ndarray:
+    """Which pieces touch the picture's border elsewhere than below, bool (n,)."""
+    result = np.zeros(voxels.count, bool)
+    for pieces in paged(voxels.labels):
+        for side in (pieces[0], pieces[:-1, 0], pieces[:-1, -1]):
+            result[side] = True
+    return result
 
 
 def _like(color: np.ndarray, models: np.ndarray) -> np.ndarray:
@@ -63,12 +88,30 @@ def _like(color: np.ndarray, models: np.ndarray) -> np.ndarray:
     return nearest < LIKE
 
 
-def _owners(labels: np.ndarray, parts: np.ndarray, count: int, energy: Energy, edgels: Edgels) -> np.ndarray:
-    """The sprite that each still part should join, 0 for none."""
-    graph, total = energy.graph, int(parts.max()) + 1
+def _shades(graph: Graph, free: np.ndarray, faint: np.ndarray) -> np.ndarray:
+    """The gradients that the `free` pieces, bool (n,), are shades of: numbers (n,), -1 outside; `faint` (P,): length without an edge."""
+    soft = faint > FAINT * graph.length
+    return components_of(replace(graph, first=graph.first[soft], second=graph.second[soft]), free)
+
+
+def _flowing(labels: np.ndarray, parts: np.ndarray, graph: Graph, faint: np.ndarray) -> np.ndarray:
+    """Share of each still part's outline, (parts,), where it goes on in other background without an edge."""
+    sharp = (graph.length - faint) / SHARP_SHARE
+    flows, outline = np.zeros((2, int(parts.max()) + 1))
+    for a, b in ((graph.first, graph.second), (graph.second, graph.first)):
+        edge = (parts[a] >= 0) & (parts[b] != parts[a])
+        np.add.at(outline, parts[a[edge]], (sharp + faint)[edge])
+        edge &= labels[b] == 0
+        np.add.at(flows, parts[a[edge]], faint[edge])
+    return flows / np.maximum(outline, 1e-9)
+
+
+def _owners(labels: np.ndarray, parts: np.ndarray, energy: Energy, edgels: Edgels, least: float) -> np.ndarray:
+    """The sprite that each still part should join, 0 for none: it holds at `least` that share of the part's outline."""
+    graph, count, total = energy.graph, int(labels.max()) + 1, int(parts.max()) + 1
     free, size = parts >= 0, graph.voxels.size
     area = np.bincount(parts[free], size[free], total)
-    faithful, lives = _faithful(labels, parts, count, edgels)
+    faithful, lives = _faithful(labels, parts, edgels, least)
     rows, neighbor, weight = energy.conflicts.rows(), energy.conflicts.neighbor, energy.conflicts.weight
     over = free[rows] & (labels[neighbor] > 0)
     passed = np.zeros((total, count))
@@ -85,9 +128,10 @@ def _owners(labels: np.ndarray, parts: np.ndarray, count: int, energy: Energy, e
     return np.where(joins, best, 0)
 
 
-def _faithful(labels: np.ndarray, parts: np.ndarray, count: int, edgels: Edgels) -> tuple[np.ndarray, np.ndarray]:
-    """Share of each still part's frames in which it touches each sprite, (parts, count), and the number of those frames (parts,)."""
-    frames, total = len(edgels.begin) - 1, int(parts.max()) + 1
+def _faithful(labels: np.ndarray, parts: np.ndarray, edgels: Edgels, least: float) -> tuple[np.ndarray, np.ndarray]:
+    """Share of each still part's frames in which each label holds at `least` that share of its outline, (parts, labels), and the number
+    of those frames (parts,)."""
+    frames, count, total = len(edgels.begin) - 1, int(labels.max()) + 1, int(parts.max()) + 1
     seen, touched = np.zeros((total, frames)), np.zeros((total, frames, count))
     for a, b in (edgels.pieces.T, edgels.pieces[:, ::-1].T):
         edge = (parts[a] >= 0) & (parts[b] != parts[a])
@@ -95,7 +139,7 @@ def _faithful(labels: np.ndarray, parts: np.ndarray, count: int, edgels: Edgels)
         np.add.at(seen, at, edgels.weight[edge])
         np.add.at(touched, (*at, labels[b[edge]]), edgels.weight[edge])
     lives = np.maximum(1, (seen > 0).sum(1))
-    return (touched > TOUCHING * np.maximum(seen, 1e-9)[..., None]).sum(1) / lives[:, None], lives
+    return (touched > least * np.maximum(seen, 1e-9)[..., None]).sum(1) / lives[:, None], lives
 
 
 def _travels(labels: np.ndarray, voxels: Supervoxels, count: int) -> np.ndarray:
