@@ -116,8 +116,8 @@ def _best(found: Iterable[tuple[int, Layers]]) -> tuple[int, Layers]:
 
 
 def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, free: np.ndarray | bool = True) -> _Finished:
-    """`layers` merged to `sprites`, in order; of the pieces that are `free` to, what holds still with a sprite joined it, and light and what
-    shows through it left it."""
+    """`layers` merged to `sprites`, in order; of the pieces that are `free` to, what holds still with a sprite joined it, and light and
+    what shows through it left it."""
     layers = merged_to(layers, sprites, edgels) if sprites else merged_but_bodies(layers, MOST_SPRITES, edgels)
     count = sprites or max(2, len(layers.motions))
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
