@@ -179,11 +179,13 @@ def owner_cost(edgels: Edgels, labels: np.ndarray, cost: np.ndarray) -> tuple[np
 
 
 def components_of(graph: Graph, member: np.ndarray) -> np.ndarray:
-    """Connected pieces among the `member` ones (bool (n,)): component numbers (n,), -1 outside."""
+    """Connected pieces among the `member` ones (bool (n,)): component numbers (n,) without gaps, -1 outside."""
     inside = member[graph.first] & member[graph.second]
     links = coo_matrix((np.ones(inside.sum()), (graph.first[inside], graph.second[inside])), (len(member),) * 2)
     _, parts = connected_components(links, directed=False)
-    return np.where(member, parts, -1)
+    result = np.full(len(member), -1)
+    result[member] = np.unique(parts[member], return_inverse=True)[1]      # tables of components are as large as these numbers
+    return result
 
 
 def build_conflicts(voxels: Supervoxels, motion: np.ndarray) -> Conflicts:

@@ -33,7 +33,8 @@ def stands_still(frames: np.ndarray) -> bool | None:
     shares = unchanged_shares(frames)
     if len(shares) == 0 or np.median(shares) > _SHARE and np.quantile(shares, 0.1) > _LEAST:
         return True
-    return False if np.median(shares) < _MOVES and np.median(unchanged_shares(frames, lag=_SOON)) < _AT_ONCE else None
+    soon = unchanged_shares(frames, lag=_SOON)
+    return False if np.median(shares) < _MOVES and len(soon) and np.median(soon) < _AT_ONCE else None
 
 
 def _before_stillness(frames: np.ndarray) -> bool:
