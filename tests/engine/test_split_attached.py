@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Still pieces that belong to a sprite join it, wherever the picture cuts them; the still ground around it does not.
-Each clip is a bust that is cut by the lower border and moves nothing but its head."""
+Busts are cut by the lower border and move nothing but their heads; a pair sways in place."""
 
 import cv2
 import numpy as np
@@ -55,3 +55,22 @@ def test_the_light_around_a_head_is_no_part_of_it():
     frames, truth = nodding_before(glow())
     split = split_sprites(frames, flow_of(frames), sprites=2, camera=STANDING, static=True)
     assert overlap(split.labels, truth, 1) >= 0.95
+
+
+def test_the_light_between_two_figures_is_no_part_of_them():
+    frames, truth = [], []
+    for t in range(FRAMES):
+        picture, labels = glow(), np.zeros((HEIGHT, WIDTH), np.uint8)
+        x, y = (round(value) for value in (np.cos(0.7 * t), np.sin(0.9 * t)))
+        for side in (-23, 23):
+            middle = 96 + side + x, 64 + y
+            for target, color in ((picture, SUIT), (labels, 1)):
+                cv2.ellipse(target, middle, (20, 52), 0, 0, 360, color, -1)
+            cv2.circle(picture, (middle[0], middle[1] - 16), 10, SKIN, -1)
+            for eye in (-3, 4):
+                cv2.circle(picture, (middle[0] + eye, middle[1] - 16), 2, INK, -1)
+        frames.append(picture)
+        truth.append(labels)
+    frames = np.stack(frames)
+    split = split_sprites(frames, flow_of(frames), sprites=2, camera=STANDING, static=True)
+    assert overlap(split.labels, np.stack(truth), 1) >= 0.97

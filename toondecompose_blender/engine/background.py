@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from .geometry import corners, project
-from .layers.plate import Canvas, PerFrame
+from .layers.plate import Canvas, PerFrame, Plate, build_plate
 from .layers.planes_backdrop import Backdrop, plane_weights
 from .layers.planes_blend import blended
 from .layers.sharpen import sharpened
@@ -27,21 +27,33 @@ __all__ = ["write_background"]
 
 
 def write_background(folder: Path, backdrop: Backdrop, read: PerFrame, weight: PerFrame, *, size: tuple[int, int],
-                     sharpens: bool) -> tuple[list[SpriteRecord], Backdrop]:
+                     sharpens: bool, rim: PerFrame | None = None) -> tuple[list[SpriteRecord], Backdrop]:
     """Write the background's planes below `folder`, far to near; the near one is the sprite, the others are parts of it.
 
     `read(t)` uint8 (H, W, 3) and `weight(t)` uint8 (H, W), 255 where surely background, are frames of `size` (W, H).
-    With their records returns the backdrop whose plates show, where nothing was ever seen, what was made up there.
+    So is `rim(t)`, which is above 0 close to sprites, too: what was never seen surely is shown as it is there, but nothing is solved
+    against it.  With their records returns the backdrop whose plates show, where nothing was ever seen, what was made up there.
     """
     pictures = list(_pictures(backdrop, read, weight, size) if sharpens else (plate.picture for plate in backdrop.plates))
     near, solid = backdrop.plates[-1], 255 - _always(backdrop.openings[-1]) if backdrop.openings else np.uint8(255)
+    pictures[-1], seen = _with_rim(pictures[-1], near, read, rim)
     # Far planes are seen through openings only: what they hide behind the nearer ones stays smooth.
-    pictures[-1] = complete(pictures[-1], near.seen > 0.5, (solid > 0) & _shown(near.canvas, size))
+    pictures[-1] = complete(pictures[-1], seen, (solid > 0) & _shown(near.canvas, size))
     plates = tuple(replace(plate, picture=np.where(plate.seen[..., None] > 0.5, plate.picture, picture))
                    for plate, picture in zip(backdrop.plates, pictures, strict=True))
     shown = replace(backdrop, plates=tuple(replace(plate, picture=picture)
                                            for plate, picture in zip(backdrop.plates, pictures, strict=True)))
     return _written(folder, blended(shown, read, weight, size=size)), replace(backdrop, plates=plates)
+
+
+def _with_rim(picture: np.ndarray, plate: Plate, read: PerFrame, rim: PerFrame | None) -> tuple[np.ndarray, np.ndarray]:
+    """The plate's `picture` uint8 (H, W, 3) with what only the `rim` shows, and where either shows something, bool (H, W)."""
+    seen = plate.seen > 0.5
+    if rim is None or seen.all():
+        return picture, seen
+    close = build_plate(read, rim, plate.canvas)
+    found = close.seen > 0.5
+    return np.where((found & ~seen)[..., None], close.picture, picture), found | seen
 
 
 def _always(opening: np.ndarray) -> np.ndarray:

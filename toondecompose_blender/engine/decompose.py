@@ -22,6 +22,7 @@ from .drawings_canvas import canvas_of
 from .first_look import show_first_look
 from .flow import Flow, compute_flow
 from .layers.hints import Hints, read_hints, spread
+from .layers.evidence import rim_weight
 from .layers.find import find_layers, plate_weight
 from .layers.plate import Canvas, canvas_of_plane
 from .layers.planes_backdrop import build_backdrop
@@ -169,12 +170,12 @@ class _Job:
 
     def _plate_weight(self) -> Callable[[int], np.ndarray]:
         """Frame number -> where it surely shows the background, uint8 (H, W)."""
+        return self._per_frame(partial(plate_weight, static=self.camera.static))
+
+    def _per_frame(self, weigh: Callable[[np.ndarray], np.ndarray]) -> Callable[[int], np.ndarray]:
+        """Frame number -> what `weigh` says of the union of its masks, at full size, uint8 (H, W)."""
         every, size = self._front(-1), self.full.shape[2:0:-1]
-
-        def weight(t: int) -> np.ndarray:
-            return plate_weight(every[t].astype(np.float32) / 255, static=self.camera.static)
-
-        weights = Recalled(weight, len(self.small), size=self.size[0] * self.size[1])
+        weights = Recalled(lambda t: weigh(every[t].astype(np.float32) / 255), len(self.small), size=self.size[0] * self.size[1])
         return lambda t: _enlarged(weights[t], size)
 
     def _drawings(self, stage: Stage) -> None:
@@ -182,7 +183,8 @@ class _Job:
         height, width = self.full.shape[1:3]
         # A camera that holds still shows every pixel as it is.
         records, backdrop = write_background(stage.folder, self.backdrop, self.full.__getitem__, self._plate_weight(), size=(width, height),
-                                             sharpens=self.settings.sharpens and not self.camera.static)
+                                             sharpens=self.settings.sharpens and not self.camera.static,
+                                             rim=self._per_frame(rim_weight) if self.camera.static else None)
         self.report.step()
         shown = partial(backdrop.view, width=width, height=height, like=self.full.__getitem__)
         look = under(shown, cv2.resize(self.shade, (width, height)))

@@ -16,14 +16,14 @@ from ..matting.random_walker import edge_weights, random_walk
 from ..paged import paged, stacked
 from ..parallel import map_ordered
 from .hints import UNKNOWN
-from .plate import Look
+from .plate import AT_NEED, Look
 from .residual_kernels import distances, weighed
 
 if TYPE_CHECKING:
     from ..accelerator import Accelerator
 
 __all__ = ["interval", "Evidence", "motion_masks", "neighbors", "residual_evidence", "residual_masks", "background_weight",
-           "background_weights"]
+           "background_weights", "rim_weight"]
 
 SHIFTS = (5.0, 10.0, 20.0, 40.0)   # px of background motion at half size that make good comparisons; by trial on toon clips
 TOLERANCE = 12.0                   # gray levels; by trial on toon clips
@@ -36,6 +36,7 @@ RESAMPLED = 0.06                   # share of a line's contrast that resampling 
 BOX = 5                            # px at half size over which matches are averaged
 FLAT_TRUST, TEXTURE_TRUST = 0.12, 0.3   # what a match is worth on flat and on textured plates; by trial on toon clips
 NEIGHBORHOOD = np.ones((3, 3), np.uint8)
+MASKED = 1.6                 # by which a mask counts where the background is told: from .6 on, nothing shows it (judgement)
 DEVIATION_BOX = 7, 7         # px in which a plate is flat or textured
 
 
@@ -180,4 +181,9 @@ def background_weights(foreground: np.ndarray) -> np.ndarray:
 
 def background_weight(foreground: np.ndarray) -> np.ndarray:
     """The same of one frame, (h, w)."""
-    return (255 * np.clip(1 - 1.6 * cv2.dilate(foreground, np.ones((5, 5), np.uint8)), 0, 1) ** 2).astype(np.uint8)
+    return (255 * np.clip(1 - MASKED * cv2.dilate(foreground, np.ones((5, 5), np.uint8)), 0, 1) ** 2).astype(np.uint8)
+
+
+def rim_weight(foreground: np.ndarray) -> np.ndarray:
+    """How far a pixel close to a soft mask (h, w) may show the background, uint8 (h, w), where no frame shows it surely."""
+    return np.rint(AT_NEED * np.clip(1 - MASKED * foreground, 0, 1) ** 2).astype(np.uint8)

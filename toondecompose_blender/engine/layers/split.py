@@ -21,6 +21,7 @@ from .split_agreement import measure_agreement
 from .split_backdrop import backing_of, before_backing, behind_all, sky_of
 from .split_gaps import opened
 from .split_hints import hinted, numbers_of
+from .split_light import without_light
 from .split_merge import attached, merged_to, smoothed, worth_more_than_a_sprite
 from .split_order import ordered
 from .split_refill import refilled
@@ -115,8 +116,8 @@ def _best(found: Iterable[tuple[int, Layers]]) -> tuple[int, Layers]:
 
 
 def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, free: np.ndarray | bool = True) -> _Finished:
-    """`layers` merged to `sprites`, in order; what holds still with a sprite joined it, of the pieces that are `free` to, and what shows
-    through it left it."""
+    """`layers` merged to `sprites`, in order; of the pieces that are `free` to, what holds still with a sprite joined it, and light and
+    what shows through it left it."""
     layers = merged_to(layers, sprites, edgels) if sprites else merged_but_bodies(layers, MOST_SPRITES, edgels)
     count = sprites or max(2, len(layers.motions))
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
@@ -124,7 +125,7 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
     layers = merged_to(layers, count - parted, edgels)
     layers = smoothed(ordered(made_whole(refilled(layers, edgels) if sprites else layers, edgels)))
     if still:
-        joined = attached(layers, edgels)
+        joined = attached(without_light(layers, edgels), edgels)
         layers = ordered(opened(replace(joined, labels=np.where(free, joined.labels, layers.labels))))
     return _Finished(behind_all(layers, sky) if parted else layers, count, still or parted)
 

@@ -11,9 +11,10 @@ import numpy as np
 
 from ..paged import paged
 from .edgels import Edgels
-from .ownership import BORDER_TOUCH, CONFLICT_LAGS, CONFLICT_WEIGHT, SHARP_SHARE, Energy, Graph, components_of
+from .ownership import BORDER_TOUCH, CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
 from .ownership_moves import swept
 from .split_attachment import attachments
+from .split_light import faint_lengths, goes_on, shades_of
 from .split_search import Layers, sprite_table
 from .supervoxels import Supervoxels
 
@@ -25,8 +26,7 @@ FAITHFUL = 0.93         # ... in this share of the frames that show the piece: w
 ROAMING = 1.0           # sizes of the piece that the sprite may travel: an arm stays near its body (judgement)
 COVERED = 0.2           # share of a still piece that sprites may pass over, if it is no background
 SWEPT = 0.5             # share of what a sprite passes over that may be the piece
-FAINT = 0.5             # share of a common outline without an edge by which pieces are shades of one gradient (judgement) ...
-FLOWING = 0.5           # ... and of an outline from which what it holds is the background's, as light is (measured: .24, .62)
+FLOWING = 0.5           # share of an outline without an edge from which what it holds is the background's light (measured: .24, .62)
 LARGEST = 6.0           # times the sprite that a still piece may be
 LIKE = 8                # color difference below which a piece looks like background that stays
 NOTABLE = 2e-4          # share of the clip's voxels from which background can be a model
@@ -59,13 +59,13 @@ def _joined(layers: Layers, edgels: Edgels, outer: np.ndarray, least: float) -> 
     if labels.max() < 1 or not free.any():
         return layers
     graph = energy.graph
-    faint = graph.length - SHARP_SHARE * np.bincount(graph.pair_of, edgels.weight, len(graph.length))
-    shades = _shades(graph, free, faint)
-    free &= _flowing(labels, shades, graph, faint)[shades] < FLOWING
+    faint = faint_lengths(graph, edgels)
+    shades = shades_of(graph, free, faint)
+    free &= goes_on(labels, shades, graph, faint)[shades] < FLOWING
     if not free.any():
         return layers
     parts = components_of(graph, free)
-    owner = np.where(_flowing(labels, parts, graph, faint) < FLOWING, _owners(labels, parts, energy, edgels, least), 0)
+    owner = np.where(goes_on(labels, parts, graph, faint) < FLOWING, _owners(labels, parts, energy, edgels, least), 0)
     joining = np.where(free, owner[parts], 0)
     joining[_like(color, color[staying & (joining == 0)])] = 0
     return replace(layers, labels=np.where(joining > 0, joining, labels))
@@ -86,24 +86,6 @@ def _like(color: np.ndarray, models: np.ndarray) -> np.ndarray:
     for model in models:
         nearest = np.minimum(nearest, np.abs(color - model).max(1))
     return nearest < LIKE
-
-
-def _shades(graph: Graph, free: np.ndarray, faint: np.ndarray) -> np.ndarray:
-    """The gradients that the `free` pieces, bool (n,), are shades of: numbers (n,), -1 outside; `faint` (P,): length without an edge."""
-    soft = faint > FAINT * graph.length
-    return components_of(replace(graph, first=graph.first[soft], second=graph.second[soft]), free)
-
-
-def _flowing(labels: np.ndarray, parts: np.ndarray, graph: Graph, faint: np.ndarray) -> np.ndarray:
-    """Share of each still part's outline, (parts,), where it goes on in other background without an edge."""
-    sharp = (graph.length - faint) / SHARP_SHARE
-    flows, outline = np.zeros((2, int(parts.max()) + 1))
-    for a, b in ((graph.first, graph.second), (graph.second, graph.first)):
-        edge = (parts[a] >= 0) & (parts[b] != parts[a])
-        np.add.at(outline, parts[a[edge]], (sharp + faint)[edge])
-        edge &= labels[b] == 0
-        np.add.at(flows, parts[a[edge]], faint[edge])
-    return flows / np.maximum(outline, 1e-9)
 
 
 def _owners(labels: np.ndarray, parts: np.ndarray, energy: Energy, edgels: Edgels, least: float) -> np.ndarray:
