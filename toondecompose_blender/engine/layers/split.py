@@ -26,7 +26,7 @@ from .split_merge import attached, merged_to, smoothed, worth_more_than_a_sprite
 from .split_order import ordered
 from .split_refill import refilled
 from .split_search import Layers, find_layers, open_space, sprite_tables
-from .split_whole import made_whole, merged_but_bodies
+from .split_whole import each_its_own, made_whole, merged_but_bodies
 from .supervoxels import build_supervoxels
 
 __all__ = ["Split", "split_sprites"]
@@ -124,8 +124,9 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
     parted = bool(sky.any()) and worth_more_than_a_sprite(layers, layers.energy.graph.voxels.size[sky].sum(), edgels)
     layers = merged_to(layers, count - parted, edgels)
     layers = smoothed(ordered(made_whole(refilled(layers, edgels) if sprites else layers, edgels)))
+    layers = each_its_own(without_light(layers, edgels) if still else layers, edgels)
     if still:
-        joined = attached(without_light(layers, edgels), edgels)
+        joined = attached(layers, edgels)
         layers = ordered(opened(replace(joined, labels=np.where(free, joined.labels, layers.labels))))
     return _Finished(behind_all(layers, sky) if parted else layers, count, still or parted)
 

@@ -19,11 +19,13 @@ from .split_bodies import Bodies, find_bodies
 from .split_merge import merged_while_cheap
 from .split_search import Layers, refitted
 
-__all__ = ["made_whole", "merged_but_bodies"]
+__all__ = ["each_its_own", "made_whole", "merged_but_bodies"]
 
 RESTLESS = 0.225        # share of the changes of layer by chance from which a body is cut by chance (measured: up to .21, .24 to .60) ...
 CROWDED = 0.275         # ... and while there are more layers than sprites (measured: up to .27, from .28)
 MIXED = 0.05            # chance that two of its px are of two layers, below which a body is as good as whole
+LASTING, WHOLLY = 0.9, 0.95     # share of the frames that show a body that lasts, and of the foreground that such bodies are
+COMPARABLE, LIMB = 0.25, 0.1    # share of the largest body that one is no detail of it, and of a body that is a limb (judgement)
 TOGETHER = 0.25         # share of the frames that show several bodies at once
 LIKE = 20.0             # color difference at which pieces are tied .37 times as well as without ...
 LOOSE = 1e-3            # ... and at least so well
@@ -40,6 +42,23 @@ def made_whole(layers: Layers, edgels: Edgels) -> Layers:
     bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
     restless = _cut_by_chance(bodies, layers, RESTLESS)
     return _whole(layers, bodies, restless, edgels, spared=True) if restless.any() else layers
+
+
+def each_its_own(layers: Layers, edgels: Edgels) -> Layers:
+    """`layers`, as many as there are sprites, after each of just as many bodies that last and never meet is one of them: what they share
+    a motion with, and a limb that had a layer of its own, go with them."""
+    count, frames = len(layers.motions), len(layers.energy.graph.voxels.labels)
+    bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
+    known = bodies.body >= 0
+    held, shown = np.zeros((bodies.count, count)), np.zeros((bodies.count, frames), bool)
+    np.add.at(held, (bodies.body[known], layers.labels[bodies.piece[known]]), bodies.area[known])
+    shown[bodies.body[known], bodies.frame[known]] = True
+    lasting = shown.mean(1) > LASTING
+    area, largest = held[lasting].sum(1), held[lasting].max(1, initial=0)
+    if (len(area) != count - 1 or area.min(initial=np.inf) < COMPARABLE * area.max(initial=0) or area.sum() < WHOLLY * bodies.area.sum()
+            or (largest < (1 - LIMB) * area).any() or len(set(held[lasting].argmax(1).tolist())) == count - 1):
+        return layers
+    return _whole(layers, bodies, lasting, edgels, spared=True)
 
 
 def merged_but_bodies(layers: Layers, most: int, edgels: Edgels) -> Layers:
