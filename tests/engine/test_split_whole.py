@@ -11,8 +11,10 @@ from scipy.optimize import linear_sum_assignment
 
 from benchmarks.drawn_clips import crowd
 from toondecompose_blender.engine.flow import compute_flow
+from toondecompose_blender.engine.layers.ownership import Conflicts, Energy
 from toondecompose_blender.engine.layers.split import split_sprites
 from toondecompose_blender.engine.layers.split_bodies import find_bodies
+from toondecompose_blender.engine.layers.split_whole import relabeled
 from toondecompose_blender.engine.pictures import composite
 from toondecompose_blender.engine.report import Silent
 
@@ -80,6 +82,15 @@ def test_what_leaves_a_figure_for_a_moment_is_a_part_of_it():
 def test_figures_that_never_part_are_one_body():
     seen = bodies_in(pieces_of(*[((10 + t, 40 + t), (40 + t, 60 + t)) for t in range(20)]))
     assert seen[1] == seen[2] == {0}
+
+
+def test_a_layer_whose_own_body_is_a_scrap_keeps_what_it_has_of_another():
+    size, none = np.array([9000.0, 1000, 90, 8]), np.zeros(0, np.int32)     # background, a rider, puffs that touch it, one that does not
+    graph = SimpleNamespace(voxels=SimpleNamespace(size=size), first=none, second=none, length=none.astype(float))
+    energy = Energy(graph, Conflicts(np.zeros(5, int), none, none.astype(float)), np.zeros((0, 3, 3)), np.zeros((4, 3)), 0.0)
+    layers = SimpleNamespace(labels=np.array([0, 2, 1, 1]), motions=(None,) * 3, energy=energy)
+    labels, moving = relabeled(layers, np.array([-1, 0, 0, 1]), np.array([True, False]), True)
+    assert labels.tolist() == [0, 2, 1, 1] and moving.tolist() == [False, True, False, False]
 
 
 def test_a_clip_without_foreground_has_no_bodies():
