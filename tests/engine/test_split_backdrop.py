@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from tests.engine.test_hints_split import Told
-from tests.engine.test_split import FRAMES, HEIGHT, TALL, WIDTH, drawn, flow_of, overlap, panned, shifted
+from tests.engine.test_split import FRAMES, HEIGHT, SQUARE, TALL, WIDTH, drawn, flow_of, overlap, panned, shifted, street
 from toondecompose_blender.engine.layers.hints import UNKNOWN, Hint, Hints
 from toondecompose_blender.engine.layers.split import split_sprites
 
@@ -71,6 +71,15 @@ def test_what_frames_the_picture_and_stands_still_is_behind():
     frames, truth = houses_in_a_hole()
     split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(3), static=False)
     assert split.still and [overlap(split.labels, truth, k) >= 0.9 for k in range(3)] == [True] * 3
+
+
+def test_light_in_a_sky_that_moves_is_no_sky_behind_it():
+    picture = street(6, WIDTH + 3 * FRAMES)
+    for x in range(0, picture.shape[1], 48):
+        cv2.fillPoly(picture, [np.array([(x, 0), (x + 30, 0), (x + 24, 24), (x + 6, 24)], np.int32)], (200, 225, 245))
+    frames, truth = drawn(lambda t: picture[:, 3 * t:3 * t + WIDTH], (SQUARE, (205, 70, 60), lambda t: shifted(40 + 2 * t, 70)))
+    split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(3), static=False)
+    assert overlap(split.labels, truth, 0) >= 0.9
 
 
 def test_a_box_that_is_nearly_the_picture_says_nothing_and_is_told_of():

@@ -19,6 +19,7 @@ SHARE = 0.05, 0.8       # of the picture, that a sky may fill: less is a window,
 BACKING = 0.8           # share of the clip that flat paint must fill to be all that the background is (judgement)
 DRAWN = 0.2             # of the edges that moved with the background: with more inside of it, it is drawn, not painted (measured: .11, .28)
 BELOW = 0.05            # share of its contact with the picture's border that may lie at the bottom
+ABOVE = 0.8             # share of the background's contact with the top that a sky holds: less is light in one (measured: .52, 1.0)
 
 
 def backing_of(layers: Layers, edgels: Edgels) -> np.ndarray:
@@ -52,8 +53,8 @@ def before_backing(layers: Layers, backing: np.ndarray, edgels: Edgels) -> Layer
 
 
 def sky_of(layers: Layers) -> np.ndarray:
-    """The pieces of the background, bool (n,), that are one flat color at the top of the picture and not at its bottom; all False
-    if there is no such color."""
+    """The pieces of the background, bool (n,), that are one flat color all along the top of the picture and not at its bottom;
+    all False if there is no such color."""
     voxels = layers.energy.graph.voxels
     top, bottom = (np.bincount(voxels.labels[:, row].ravel(), minlength=voxels.count) for row in (0, -1))
     free = layers.labels == 0
@@ -61,7 +62,8 @@ def sky_of(layers: Layers) -> np.ndarray:
     color = voxels.color
     sky = free & (np.abs(color - color[highest]).max(1) < LIKE)
     fills = voxels.size[sky].sum() / voxels.size.sum()
-    reaches = top[sky].sum() > BORDER_TOUCH * len(voxels.labels) and bottom[sky].sum() <= BELOW * voxels.border[sky].sum()
+    above, below = top[sky].sum(), bottom[sky].sum()
+    reaches = above > max(BORDER_TOUCH * len(voxels.labels), ABOVE * top[free].sum()) and below <= BELOW * voxels.border[sky].sum()
     return sky if reaches and SHARE[0] < fills < SHARE[1] else np.zeros(len(sky), bool)
 
 
