@@ -36,24 +36,23 @@ def write_background(folder: Path, backdrop: Backdrop, read: PerFrame, weight: P
     """
     pictures = list(_pictures(backdrop, read, weight, size) if sharpens else (plate.picture for plate in backdrop.plates))
     near, solid = backdrop.plates[-1], 255 - _always(backdrop.openings[-1]) if backdrop.openings else np.uint8(255)
-    pictures[-1], seen = _with_rim(pictures[-1], near, read, rim)
     # Far planes are seen through openings only: what they hide behind the nearer ones stays smooth.
-    pictures[-1] = complete(pictures[-1], seen, (solid > 0) & _shown(near.canvas, size))
+    pictures[-1] = complete(pictures[-1], near.seen > 0.5, (solid > 0) & _shown(near.canvas, size))
     plates = tuple(replace(plate, picture=np.where(plate.seen[..., None] > 0.5, plate.picture, picture))
                    for plate, picture in zip(backdrop.plates, pictures, strict=True))
+    if rim is not None and not backdrop.openings:   # of several planes, who says which one a rim shows?
+        pictures[-1] = _with_rim(pictures[-1], near, read, rim)
     shown = replace(backdrop, plates=tuple(replace(plate, picture=picture)
                                            for plate, picture in zip(backdrop.plates, pictures, strict=True)))
     return _written(folder, blended(shown, read, weight, size=size)), replace(backdrop, plates=plates)
 
 
-def _with_rim(picture: np.ndarray, plate: Plate, read: PerFrame, rim: PerFrame | None) -> tuple[np.ndarray, np.ndarray]:
-    """The plate's `picture` uint8 (H, W, 3) with what only the `rim` shows, and where either shows something, bool (H, W)."""
-    seen = plate.seen > 0.5
-    if rim is None or seen.all():
-        return picture, seen
+def _with_rim(picture: np.ndarray, plate: Plate, read: PerFrame, rim: PerFrame) -> np.ndarray:
+    """The plate's `picture` uint8 (H, W, 3) with what only the `rim` shows."""
+    if plate.seen.min() > 0.5:
+        return picture
     close = build_plate(read, rim, plate.canvas)
-    found = close.seen > 0.5
-    return np.where((found & ~seen)[..., None], close.picture, picture), found | seen
+    return np.where(((close.seen > 0.5) & (plate.seen <= 0.5))[..., None], close.picture, picture)
 
 
 def _always(opening: np.ndarray) -> np.ndarray:
