@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 from ..channels import apart
 from ..paged import new, paged
 from ..parallel import map_ordered
+from .supervoxels_apart import cut_apart
 
 __all__ = ["Supervoxels", "build_supervoxels"]
 
@@ -56,7 +57,7 @@ def build_supervoxels(frames: np.ndarray, flow) -> Supervoxels:
     sharp, low, high = (new(frames.shape, np.uint8) for _ in range(3))
     for t, pictures in enumerate(map_ordered(_sharpened, frames)):
         sharp[t], low[t], high[t] = pictures
-    labels = _stitched(sharp, flow)
+    labels = cut_apart(_stitched(sharp, flow), flow)
     count = int(labels.max()) + 1
     border = sum(np.bincount(side.ravel(), minlength=count) for side in
                  (labels[:, 0], labels[:, -1], labels[:, :, 0], labels[:, :, -1]))
