@@ -11,9 +11,10 @@ from toondecompose_blender.engine.geometry import translation
 from toondecompose_blender.engine.layers.evidence import rim_weight
 from toondecompose_blender.engine.layers.find import plate_weight
 from toondecompose_blender.engine.layers.plate import Plate, build_plate, canvas_of_plane
-from toondecompose_blender.engine.layers.planes_backdrop import build_backdrop
+from toondecompose_blender.engine.layers.planes_backdrop import FarPlane, build_backdrop
 
 WIDTH, HEIGHT, FRAMES, PAN, BORDER = 192, 128, 24, 2, 2
+STILL = np.tile(np.eye(3), (FRAMES, 1, 1))
 CAMERA = np.stack([translation(-PAN * t, 0) for t in range(FRAMES)])
 HIDDEN = np.s_[60:120, 60:-60]      # of the picture: below the thicket's tops, and shown by most frames
 
@@ -53,22 +54,36 @@ def test_what_a_hole_in_a_mask_shows_is_not_where_a_few_frames_show_the_backgrou
     assert error(stitched(picture, things, masks), picture, hole) < 4
 
 
-@pytest.mark.parametrize("rim", [None, rim_weight], ids=["surely", "rim"])
-def test_close_beside_a_thing_that_never_leaves_a_still_background_is_shown_as_it_is(tmp_path, picture, rim):
+def beside_a_thing(picture: np.ndarray, planes: tuple[FarPlane, ...] = ()) -> tuple[np.ndarray, np.ndarray, dict[str, object]]:
+    """A frame with a thing that never leaves, its mask, and what `write_background` takes of such a clip with a still background."""
     mask = np.zeros((HEIGHT, WIDTH), np.float32)
     mask[40:90, 60:120] = 1
     frame = np.where(mask[..., None] > 0, np.uint8(0), picture[:, :WIDTH])
     frame[37:40] = frame[90:93] = 255, 0, 0     # lines that the thing touches
-    frames, still = np.stack([frame] * FRAMES), np.tile(np.eye(3), (FRAMES, 1, 1))
+    clip = {"read": lambda t: frame, "weight": lambda t: plate_weight(mask, static=True)}
+    backdrop = build_backdrop(clip["read"], clip["weight"], STILL, planes, size=(WIDTH, HEIGHT))
+    return frame, mask, {"backdrop": backdrop, **clip, "size": (WIDTH, HEIGHT), "sharpens": False}
 
-    def weight(t: int) -> np.ndarray:
-        return plate_weight(mask, static=True)
 
-    backdrop = build_backdrop(frames.__getitem__, weight, still, (), size=(WIDTH, HEIGHT))
-    records, solved = write_background(tmp_path, backdrop, frames.__getitem__, weight, size=(WIDTH, HEIGHT), sharpens=False,
-                                       rim=rim and (lambda t: rim(mask)))
-    shown = cv2.imread(str(tmp_path / records[0].id / f"{records[0].id}_0001.png"))[..., ::-1]
-    missed = np.abs(shown[2:, 2:][:HEIGHT, :WIDTH].astype(int) - frame)[mask == 0].max()
-    assert missed <= 2 if rim else missed > 60      # shown as it is only where it may
-    assert (backdrop.plates[-1].seen[2:, 2:][:HEIGHT, :WIDTH][38, 60:120] == 0).all()
-    assert np.array_equal(solved.plates[-1].seen, backdrop.plates[-1].seen)     # nothing is solved against it
+def test_close_beside_a_thing_that_never_leaves_a_still_background_is_shown_as_it_is(tmp_path, picture):
+    frame, mask, clip = beside_a_thing(picture)
+    missed, solved = [], []
+    for name, rim in (("surely", None), ("rim", lambda t: rim_weight(mask))):
+        records, backdrop = write_background(tmp_path / name, **clip, rim=rim)
+        shown = cv2.imread(str(tmp_path / name / records[0].id / f"{records[0].id}_0001.png"))[BORDER:, BORDER:, ::-1]
+        missed.append(np.abs(shown[:HEIGHT, :WIDTH].astype(int) - frame)[mask == 0].max())
+        solved.append(backdrop.plates[-1])
+    assert missed[0] > 60 and missed[1] <= 2
+    assert np.array_equal(solved[0].picture, solved[1].picture)     # nothing is solved against it
+    assert np.array_equal(solved[0].seen, solved[1].seen) and (solved[1].seen[BORDER:, BORDER:][38, 60:120] == 0).all()
+
+
+def test_of_a_background_that_is_painted_anew_no_rim_is_shown(tmp_path, picture):
+    opening = np.zeros((FRAMES, HEIGHT + 2 * BORDER, WIDTH + 2 * BORDER), np.uint8)
+    opening[FRAMES // 2:] = 255
+    _, mask, clip = beside_a_thing(picture, (FarPlane(STILL, 1.0, opening),))
+    files = []
+    for name, rim in (("surely", None), ("rim", lambda t: rim_weight(mask))):
+        write_background(tmp_path / name, **clip, rim=rim)
+        files.append([path.read_bytes() for path in sorted((tmp_path / name).rglob("*.png"))])
+    assert files[0] == files[1] and len(files[0]) > 1

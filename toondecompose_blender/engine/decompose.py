@@ -21,9 +21,9 @@ from .drawings import ExposureSheet, exposure_sheet
 from .drawings_canvas import canvas_of
 from .first_look import show_first_look
 from .flow import Flow, compute_flow
-from .layers.hints import Hints, read_hints, spread
 from .layers.evidence import rim_weight
 from .layers.find import find_layers, plate_weight
+from .layers.hints import Hints, read_hints, spread
 from .layers.plate import Canvas, canvas_of_plane
 from .layers.planes_backdrop import build_backdrop
 from .layers.shade import under

@@ -123,7 +123,7 @@ def _at_once(bodies: Bodies, restless: np.ndarray) -> bool:
 
 
 def _whole(layers: Layers, bodies: Bodies, restless: np.ndarray, edgels: Edgels, *, spared: bool) -> Layers:
-    """`layers` with each `restless` body in one of them, held there; `spared`: no layer loses all that it has, and what is background
+    """`layers` with each `restless` body in one of them, held there; `spared`: no layer loses all but a scrap, and what is background
     is not said."""
     of = _followed(bodies, layers)
     labels, moved = relabeled(layers, of, restless, spared)

@@ -56,34 +56,32 @@ def cut_apart(labels: np.ndarray, flow) -> np.ndarray:
 def _of_several_regions(pieces: np.ndarray) -> np.ndarray:
     """Which of a frame's `pieces` (h, w) have more than one large connected region."""
     large = np.flatnonzero(np.bincount(pieces.ravel()) >= 2 * LEAST * pieces.size)
-    return np.array([piece for piece, (_, areas) in zip(large, _connected(pieces, large), strict=True) if len(areas) > 1], np.int64)
+    return np.array([piece for piece, _, parts in _connected(pieces, large) if parts.max() > 1], np.int64)
 
 
 def _regions_of(pieces: np.ndarray, several: np.ndarray) -> np.ndarray:
     """The number of the large connected region of one of `several` pieces at each pixel of a frame's `pieces` (h, w), -1 for none."""
     result, count = np.full(pieces.shape, -1, np.int16), 0
-    for (place, parts), areas in _connected(pieces, several):
-        for number in range(len(areas)):
-            result[place][parts == number + 1] = count + number
-        count += len(areas)
+    for _, place, parts in _connected(pieces, several):
+        result[place][parts > 0] = (count - 1 + parts)[parts > 0]
+        count += int(parts.max())
     return result
 
 
-def _connected(pieces: np.ndarray, wanted: np.ndarray) -> Iterator[tuple[tuple[tuple[slice, slice], np.ndarray], np.ndarray]]:
-    """Of each of the `wanted` pieces of a frame (h, w): where it is, its large regions there, numbered from 1 on, and their areas px."""
+def _connected(pieces: np.ndarray, wanted: np.ndarray) -> Iterator[tuple[int, tuple[slice, slice], np.ndarray]]:
+    """Those of the `wanted` pieces that a frame (h, w) shows, each with its box, and its large regions there from 1 on, 0 elsewhere."""
     boxes = find_objects(pieces + 1)
-    for piece in wanted.tolist():
-        place = boxes[piece] if piece < len(boxes) else None
-        if place is None:
-            yield (np.s_[:0, :0], np.zeros((0, 0), int)), np.zeros(0, int)
-            continue
-        _, parts, stats, _ = cv2.connectedComponentsWithStats((pieces[place] == piece).astype(np.uint8), connectivity=4)
-        large = stats[:, cv2.CC_STAT_AREA] >= LEAST * pieces.size
-        large[0] = False
-        yield (place, (np.cumsum(large) * large)[parts]), stats[large, cv2.CC_STAT_AREA]
+    for piece in wanted[wanted < len(boxes)].tolist():
+        place = boxes[piece]
+        if place is not None:
+            _, parts, stats, _ = cv2.connectedComponentsWithStats((pieces[place] == piece).astype(np.uint8), connectivity=4)
+            large = stats[:, cv2.CC_STAT_AREA] >= LEAST * pieces.size
+            large[0] = False
+            yield piece, place, (np.cumsum(large) * large)[parts]
 
 
 def _described(shown: np.ndarray, labels: np.ndarray) -> _Regions:
+    """The regions `shown` (T, h, w), numbered anew in each frame, of pieces `labels` (T, h, w)."""
     def of_frame(t: int) -> tuple[np.ndarray, ...]:
         ys, xs = np.nonzero(shown[t] >= 0)
         at = shown[t][ys, xs]
