@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .geometry import corners, project
+from .geometry import corners, project, translation
 from .layers.plate import Canvas, PerFrame, Plate, build_plate
 from .layers.planes_backdrop import Backdrop, plane_weights
 from .layers.planes_blend import blended
@@ -49,10 +49,15 @@ def write_background(folder: Path, backdrop: Backdrop, read: PerFrame, weight: P
 
 def _with_rim(picture: np.ndarray, plate: Plate, read: PerFrame, rim: PerFrame) -> np.ndarray:
     """The plate's `picture` uint8 (H, W, 3) with what only the `rim` shows."""
-    if plate.seen.min() > 0.5:
+    unseen = plate.seen <= 0.5
+    x, y, width, height = cv2.boundingRect(unseen.astype(np.uint8))
+    if not width:
         return picture
-    close = build_plate(read, rim, plate.canvas)
-    return np.where(((close.seen > 0.5) & (plate.seen <= 0.5))[..., None], close.picture, picture)
+    place, canvas = np.s_[y:y + height, x:x + width], Canvas(width, height, plate.canvas.homographies @ translation(x, y))
+    close, result = build_plate(read, rim, canvas), picture.copy()
+    shown = unseen[place] & (close.seen > 0.5)
+    result[place][shown] = close.picture[shown]
+    return result
 
 
 def _always(opening: np.ndarray) -> np.ndarray:
