@@ -58,6 +58,23 @@ def test_motion_alone_finds_most_of_the_sprite(clip):
     assert overlap(motion_masks(clip.frames, clip.camera), clip.alphas[0]) > 0.6
 
 
+def test_flat_background_that_a_sprite_uncovers_is_not_taken_for_it():
+    random, count = np.random.default_rng(5), 12
+    wide = cv2.resize(random.integers(60, 200, (15, 33, 3), dtype=np.uint8), (264, 120), interpolation=cv2.INTER_NEAREST)
+    wide[20:90, 90:230] = 150, 190, 220
+    frames, truth, camera = [], np.zeros((count, 120, 200), np.uint8), []
+    for t in range(count):      # a pan that comes to rest, and a ball that rises before a wall of one paint
+        left, middle = int(56 - 56 * (1 - t / (count - 1)) ** 2), (130, 78 - 3 * t)
+        frames.append(np.ascontiguousarray(wide[:, left:left + 200]))
+        for radius, color in ((18, (200, 60, 50)), (9, (250, 220, 90))):
+            cv2.circle(frames[t], middle, radius, color, -1)
+        cv2.circle(truth[t], middle, 18, 1, -1)
+        camera.append(translation(-left, 0))
+    masks = motion_masks(np.stack(frames), np.stack(camera)) > 0.5
+    assert masks[truth == 0].sum() < 0.3 * truth.sum()      # 1.9 of it, when each pair of frames was looked at for itself
+    assert masks[truth > 0].mean() > 0.8
+
+
 def test_a_plate_in_many_tiles_asks_for_each_weight_once_and_is_the_same(clip, true_plate, monkeypatch):
     weights, asked = background_weights(clip.alphas[0]), []
 

@@ -79,15 +79,15 @@ def label_walk(accelerator: Accelerator, frames: np.ndarray, labeled: Sequence[t
     return torch.cat(walks, 1).cpu().numpy()
 
 
-def motion_walk(accelerator: Accelerator, halves: np.ndarray, camera: np.ndarray, numbers: Sequence[int],
+def motion_walk(accelerator: Accelerator, halves: np.ndarray, camera: np.ndarray, before: np.ndarray | None, numbers: Sequence[int],
                 size: tuple[int, int]) -> np.ndarray:
     """Soft masks float32 (N, h, w) of `size` (width, height) of the frames `numbers` among `halves` uint8 (T, h/2, w/2, 3), from
-    their neighbors along `camera` (T, 3, 3), plane -> picture."""
+    their neighbors along `camera` (T, 3, 3), plane -> picture, and, if there are any, the masks `before` float32 (T, h/2, w/2)."""
     own = accelerator.pictures(halves[list(numbers)])
-    (match_after, trust_after), (match_before, trust_before) = (_side(accelerator, halves, camera, numbers, own, direction)
-                                                                for direction in (1, -1))
-    after, before = match_after / trust_after, match_before / trust_before
-    best = torch.where(trust_after < 0.3, before, torch.where(trust_before < 0.3, after, torch.maximum(after, before)))
+    (match_after, trust_after), (match_before, trust_before) = (
+        _side(accelerator, halves, camera, before, numbers, own, direction) for direction in (1, -1))
+    after, earlier = match_after / trust_after, match_before / trust_before
+    best = torch.where(trust_after < 0.3, earlier, torch.where(trust_before < 0.3, after, torch.maximum(after, earlier)))
     together = (match_after + match_before) / (trust_after + trust_before)
     value = ((0.75 - (0.5 * best + 0.5 * together)) / 0.4).clamp(0, 1)
     trust = ((trust_after + trust_before) / 2).clamp(0, 1)
@@ -96,8 +96,8 @@ def motion_walk(accelerator: Accelerator, halves: np.ndarray, camera: np.ndarray
     return resized(random_walk(value, confidence, *edge_weights(own)), size)[:, 0].cpu().numpy()
 
 
-def _side(accelerator: Accelerator, halves: np.ndarray, camera: np.ndarray, numbers: Sequence[int], own: torch.Tensor,
-          direction: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _side(accelerator: Accelerator, halves: np.ndarray, camera: np.ndarray, before: np.ndarray | None, numbers: Sequence[int],
+          own: torch.Tensor, direction: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Weighted share of the neighbors on one side in time that agree with the camera, and the weight, (N, 1, h, w) each."""
     height, width = halves.shape[1:3]
     chosen = [rules.neighbors(camera, t, direction, width, height) for t in numbers]
@@ -114,7 +114,10 @@ def _side(accelerator: Accelerator, halves: np.ndarray, camera: np.ndarray, numb
         distinct = _difference(frames, frames, motion)
         vote = torch.maximum((distinct / rules.TOLERANCE).clamp(0, 1),
                              ((error - 0.7 * rules.TOLERANCE) / rules.TOLERANCE).clamp(0, 1)) * inside
-        match[with_any] += vote * ((1.25 * rules.TOLERANCE - error) / (0.5 * rules.TOLERANCE)).clamp(0, 1)
+        agreement = ((1.25 * rules.TOLERANCE - error) / (0.5 * rules.TOLERANCE)).clamp(0, 1)
+        if before is not None:
+            vote *= 1 - (1 - agreement) * warped(accelerator.pictures(before[others]), motion, (width, height))
+        match[with_any] += vote * agreement
         trust[with_any] += vote
     return match, trust
 

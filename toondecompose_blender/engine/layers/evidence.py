@@ -59,29 +59,37 @@ class Evidence:
 
 def motion_masks(frames: np.ndarray, camera: np.ndarray, *, accelerator: Accelerator | None = None) -> np.ndarray:
     """Soft foreground masks float32 (T, h, w) in 0..1 of RGB frames uint8 (T, h, w, 3), by comparing each frame with its
-    neighbors along the camera's motion `camera` (T, 3, 3), plane -> frame.  Computed at half size."""
+    neighbors along the camera's motion `camera` (T, 3, 3), plane -> frame.  Computed at half size, and twice: once it is known
+    where sprites are, background that they uncover is not taken for one."""
     height, width = frames.shape[1:3]
     size = (max(8, width // 2), max(8, height // 2))
     halves = stacked((cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in paged(frames)), len(frames))
     half_camera = resized(camera, size[0] / width, size[1] / height)
 
+    first = _motion_masks(halves, half_camera, None, size, accelerator)
+    return _motion_masks(halves, half_camera, first, (width, height), accelerator)
+
+
+def _motion_masks(halves: np.ndarray, camera: np.ndarray, before: np.ndarray | None, size: tuple[int, int],
+                  accelerator: Accelerator | None) -> np.ndarray:
+    """Masks of `size` (width, height) of the pictures at half size; `before` are those that were found without knowing any."""
     def mask(t: int) -> np.ndarray:
-        return cv2.resize(_motion_mask(halves, half_camera, t), (width, height), interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(_motion_mask(halves, camera, before, t), size, interpolation=cv2.INTER_LINEAR)
 
     if accelerator is None:
-        return stacked(map_ordered(mask, range(len(frames))), len(frames))
+        return stacked(map_ordered(mask, range(len(halves))), len(halves))
     from ..accelerator.masks import MOTION_BYTES, motion_walk
 
-    masks = accelerator.map(lambda numbers: motion_walk(accelerator, halves, half_camera, numbers, (width, height)),
-                            range(len(frames)), otherwise=mask, bytes_each=MOTION_BYTES * size[0] * size[1])
-    return stacked(masks, len(frames))
+    masks = accelerator.map(lambda numbers: motion_walk(accelerator, halves, camera, before, numbers, size), range(len(halves)),
+                            otherwise=mask, bytes_each=MOTION_BYTES * halves.shape[1] * halves.shape[2])
+    return stacked(masks, len(halves))
 
 
-def _motion_mask(frames: np.ndarray, camera: np.ndarray, t: int) -> np.ndarray:
-    sides = [_side(frames, camera, t, direction) for direction in (1, -1)]
+def _motion_mask(frames: np.ndarray, camera: np.ndarray, before: np.ndarray | None, t: int) -> np.ndarray:
+    sides = [_side(frames, camera, before, t, direction) for direction in (1, -1)]
     (match_after, trust_after), (match_before, trust_before) = sides
-    after, before = match_after / trust_after, match_before / trust_before
-    best = np.where(trust_after < 0.3, before, np.where(trust_before < 0.3, after, np.maximum(after, before)))
+    after, earlier = match_after / trust_after, match_before / trust_before
+    best = np.where(trust_after < 0.3, earlier, np.where(trust_before < 0.3, after, np.maximum(after, earlier)))
     together = (match_after + match_before) / (trust_after + trust_before)
     # Half the better side, half both: uncovered background matches on one side only.
     match = 0.5 * best + 0.5 * together
@@ -92,7 +100,7 @@ def _motion_mask(frames: np.ndarray, camera: np.ndarray, t: int) -> np.ndarray:
     return random_walk(value, confidence, *edge_weights(frames[t]))
 
 
-def _side(frames: np.ndarray, camera: np.ndarray, t: int, direction: int) -> tuple[np.ndarray, np.ndarray]:
+def _side(frames: np.ndarray, camera: np.ndarray, before: np.ndarray | None, t: int, direction: int) -> tuple[np.ndarray, np.ndarray]:
     """Weighted share of neighbors on one side in time that agree with the camera's motion, and the weight."""
     height, width = frames.shape[1:3]
     match, trust = np.zeros((height, width), np.float32), np.full((height, width), 1e-4, np.float32)
@@ -109,7 +117,10 @@ def _side(frames: np.ndarray, camera: np.ndarray, t: int, direction: int) -> tup
         # Where the picture resembles itself under this shift, a match says nothing.
         distinct = difference(frames[t], motion)
         vote = np.maximum(np.clip(distinct / TOLERANCE, 0, 1), np.clip((error - 0.7 * TOLERANCE) / TOLERANCE, 0, 1)) * inside
-        match += vote * np.clip((1.25 * TOLERANCE - error) / (0.5 * TOLERANCE), 0, 1)
+        agreement = np.clip((1.25 * TOLERANCE - error) / (0.5 * TOLERANCE), 0, 1)
+        if before is not None:      # what hides a place in the other frame says nothing of what is there in this one
+            vote *= 1 - (1 - agreement) * cv2.warpPerspective(before[s], motion, (width, height), flags=flags)
+        match += vote * agreement
         trust += vote
     return match, trust
 
