@@ -73,6 +73,19 @@ def test_figures_are_known_again_by_their_colors_after_they_met():
     assert len(seen[1]) == len(seen[2]) == 2    # and one body before and after
 
 
+def test_two_figures_that_touch_are_neither_of_them():
+    paths = [((10 + 3 * t, 40 + 3 * t), (75, 105)) if t < 9 else ((40, 70), (70, 100)) for t in range(24)]     # they stay together
+    seen = bodies_in(pieces_of(*paths))
+    assert seen[1] - {-1} and seen[2] - {-1} and not (seen[1] & seen[2]) - {-1}
+
+
+def test_a_figure_that_goes_from_one_to_another_is_no_part_of_either():
+    apart, later, moment, at_last = (((10, 34), (44, 74), (80, 110)), ((10, 34), (50, 80), (80, 110)), ((10, 34), (40, 70), (76, 106)),
+                                     ((10, 34), (34, 64), (80, 110)))
+    seen = bodies_in(pieces_of(*[apart] * 8, *[later] * 8, *[moment] * 3, *[at_last] * 8))
+    assert sorted(len(bodies - {-1}) for bodies in seen.values()) == [1, 1, 1] and len(set().union(*seen.values()) - {-1}) == 3
+
+
 def test_what_leaves_a_figure_for_a_moment_is_a_part_of_it():
     paths = [((10, 40), (40, 60) if t not in (9, 10) else (44, 64)) for t in range(20)]
     seen = bodies_in(pieces_of(*paths))

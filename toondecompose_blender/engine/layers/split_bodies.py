@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import combinations
 
 import cv2
 import numpy as np
@@ -20,6 +21,9 @@ SAME = 0.2              # share of the smaller of two regions of successive fram
 BRIEF = 5               # frames: what is apart for less is a part of a body
 PART = 0.1              # share of a body up to which what leaves it, or joins it, is a part of it
 TONES = 32              # gray levels a channel that are one color
+JUMP = 2.0              # times the area of a frame before that a body's is not: then it met another, or left it
+MORE = 0.2              # share of its colors that two bodies together explain more than one, if it is both of them
+MET = 16                # stretches that may be one of two, the largest ones: a long clip has many
 ALIKE = 0.3             # share of colors that a body has in common before and after it met another (judgement)
 
 
@@ -142,7 +146,7 @@ def _chained(same: np.ndarray, regions: np.ndarray, frame: np.ndarray, area: np.
         after[first].append(second)
     for region in regions.tolist():
         only = before[region][0] if len(before[region]) == 1 and len(after[before[region][0]]) == 1 else None
-        if only is None:
+        if only is None or not 1 / JUMP < area[region] / area[only] < JUMP:
             of[region] = len(chains)
             chains.append([region])
         else:
@@ -162,7 +166,10 @@ def _identified(stretches: list[_Stretch], seen: _Sightings, voxels: Supervoxels
     np.add.at(shares, (whose[whose >= 0], colors[seen.piece[whose >= 0]]), seen.area[whose >= 0])
     shares /= np.maximum(1, shares.sum(1, keepdims=True))
     groups: list[list[int]] = []
-    for number in sorted(range(len(stretches)), key=lambda n: -stretches[n].area * len(stretches[n].regions)):
+    order = sorted(range(len(stretches)), key=lambda n: -stretches[n].area * len(stretches[n].regions))
+    for number in order:
+        if _joint(number, order[:MET], stretches, shares):
+            continue
         likeness = [0 if any(_meet(stretches[number], stretches[other]) for other in group)
                     else np.minimum(shares[number], shares[group[0]]).sum() for group in groups]
         if max(likeness, default=0) >= ALIKE:
@@ -170,6 +177,20 @@ def _identified(stretches: list[_Stretch], seen: _Sightings, voxels: Supervoxels
         else:
             groups.append([number])
     return [[region for number in group for region in stretches[number].regions] for group in groups]
+
+
+def _joint(number: int, others: list[int], stretches: list[_Stretch], shares: np.ndarray) -> bool:
+    """Whether a stretch is two of the `others` that touch: it is as large and of the colors of both, rather than of one."""
+    own, colors = stretches[number], shares[number]
+    apart = [other for other in others if other != number and not _meet(own, stretches[other])]
+    one = max((np.minimum(colors, shares[other]).sum() for other in apart), default=0)
+    for first, second in combinations(apart, 2):
+        areas = np.array([stretches[first].area, stretches[second].area])
+        if 1 / JUMP < areas.sum() / own.area < JUMP:
+            both = areas @ shares[[first, second]] / areas.sum()
+            if np.minimum(colors, both).sum() > one + MORE:
+                return True
+    return False
 
 
 def _meet(first: _Stretch, second: _Stretch) -> bool:
