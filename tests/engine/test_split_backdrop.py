@@ -73,6 +73,30 @@ def test_what_frames_the_picture_and_stands_still_is_behind():
     assert split.still and [overlap(split.labels, truth, k) >= 0.9 for k in range(3)] == [True] * 3
 
 
+def wood_on_a_plain() -> tuple[np.ndarray, np.ndarray]:
+    """Houses that pass at 1 px a frame, and before them, at 4 px a frame, a row of trees on a plain of one paint (1)."""
+    far, random = street(7, WIDTH + FRAMES), np.random.default_rng(8)
+    near = np.zeros((HEIGHT, WIDTH + 4 * FRAMES, 4), np.uint8)
+    for x in range(0, near.shape[1], 9):
+        top, green = (int(value) for value in random.integers((44, 110), (54, 200)))
+        cv2.fillPoly(near, [np.array([(x - 9, 92), (x, top), (x + 9, 92)], np.int32)], (60, green, 70, 255))
+    near[80:] = 90, 80, 150, 255
+    frames, labels = [], []
+    for t in range(FRAMES):
+        front = near[:, 4 * t:4 * t + WIDTH]
+        labels.append(front[..., 3] > 0)
+        frames.append(np.where(labels[-1][..., None], front[..., :3], far[:, t:t + WIDTH]))
+    return np.stack(frames), np.stack(labels).astype(np.uint8)
+
+
+def test_the_ground_below_what_is_near_is_near():
+    frames, truth = wood_on_a_plain()
+    frames, figure = drawn(frames.__getitem__, (SQUARE, (205, 70, 60), lambda t: shifted(40 + 2 * t, 20)))
+    truth = np.where(figure > 0, 2, truth)
+    split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(1), static=False)
+    assert [overlap(split.labels, truth, k) >= 0.9 for k in range(3)] == [True] * 3
+
+
 def test_light_in_a_sky_that_moves_is_no_sky_behind_it():
     picture = street(6, WIDTH + 3 * FRAMES)
     for x in range(0, picture.shape[1], 48):

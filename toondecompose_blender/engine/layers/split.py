@@ -18,7 +18,7 @@ from .hints import Hints
 from .ownership import build_graph
 from .proposals import Proposals, propose_motions
 from .split_agreement import measure_agreement
-from .split_backdrop import backing_of, before_backing, behind_all, sky_of
+from .split_backdrop import backing_of, before_backing, behind_all, grounded, sky_of
 from .split_gaps import opened
 from .split_hints import hinted, numbers_of
 from .split_light import without_light
@@ -128,6 +128,8 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
     if still:
         joined = attached(layers, edgels)
         layers = ordered(opened(replace(joined, labels=np.where(free, joined.labels, layers.labels))))
+    elif count > 2:
+        layers = grounded(layers)
     return _Finished(behind_all(layers, sky) if parted else layers, count, still or parted)
 
 

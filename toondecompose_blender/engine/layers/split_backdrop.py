@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Flat paint behind a background that moves: a sky, or a backing of nothing but paint.  No edge of it moves by itself, so motion alone
-never parts it from what does.  It only proposes; what a sprite of its own is worth is decided where layers merge."""
+"""Flat paint behind a background that moves: a sky, or a backing of nothing but paint; and in front of it: the ground of a nearer layer.
+No edge of it moves by itself, so motion alone never parts it from what does.  What a sprite of its own is worth is decided where layers
+merge."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 
+from ..parallel import map_ordered
 from .edgels import Edgels, lasting_cost, motion_cost
-from .ownership import BORDER_TOUCH, build_conflicts
+from .ownership import BORDER_TOUCH, Graph, build_conflicts, components_of
 from .split_search import BORDER_STATIC, Layers, sprite_table
+from .supervoxels import Supervoxels
 
-__all__ = ["backing_of", "before_backing", "sky_of", "behind_all"]
+__all__ = ["backing_of", "before_backing", "sky_of", "behind_all", "grounded"]
 
 LIKE = 8                # color difference up to which pieces of background are the same flat color
 SHARE = 0.05, 0.8       # of the picture, that a sky may fill: less is a window, more is the background itself (drawn clips)
@@ -20,6 +24,11 @@ BACKING = 0.8           # share of the clip that flat paint must fill to be all 
 DRAWN = 0.2             # of the edges that moved with the background: with more inside of it, it is drawn, not painted (measured: .11, .28)
 BELOW = 0.05            # share of its contact with the picture's border that may lie at the bottom
 ABOVE = 0.8             # share of the background's contact with the top that a sky holds: less is light in one (measured: .52, 1.0)
+
+GROUND = 0.01           # of the clip, that a ground fills (judgement)
+MOSTLY = 0.9            # of a piece lies there
+HELD = 0.8              # share of its outline that one layer holds (judgement; measured: .93)
+CHEAP = 6e-3            # energy a voxel that it costs to be that layer's, at most (measured: .004; of background seen through one from .02)
 
 
 def backing_of(layers: Layers, edgels: Edgels) -> np.ndarray:
@@ -71,3 +80,40 @@ def behind_all(layers: Layers, sky: np.ndarray) -> Layers:
     """`layers` with the `sky` of their background as a new background that stands still; energies are those of before."""
     still = np.repeat(np.eye(3)[None], len(layers.motions[0]), 0)
     return replace(layers, labels=np.where(sky & (layers.labels == 0), 0, layers.labels + 1), motions=(still, *layers.motions))
+
+
+def grounded(layers: Layers) -> Layers:
+    """`layers` after what a nearer one cuts off from the rest of the background, below itself, became its ground, if the pictures hardly
+    object."""
+    voxels, labels, energy = layers.energy.graph.voxels, layers.labels, layers.energy
+    parts = components_of(energy.graph, (labels == 0) & (_below(labels, voxels) > MOSTLY * voxels.size))
+    inside, now, result = parts >= 0, energy.of(labels), labels
+    size = np.bincount(parts[inside], voxels.size[inside])
+    for part in np.flatnonzero(size > GROUND * voxels.size.sum()):
+        outline = _outline(energy.graph, parts == part, labels, len(layers.motions))
+        owner = int(outline.argmax())
+        ground = np.where(parts == part, owner, labels)
+        if outline[owner] > HELD * outline.sum() and energy.of(ground) - now < CHEAP * size[part]:
+            result = np.where(parts == part, owner, result)
+    return replace(layers, labels=result)
+
+
+def _below(labels: np.ndarray, voxels: Supervoxels) -> np.ndarray:
+    """Voxels of each piece (n,) at which the background reaches the bottom of the picture and not its top."""
+    def of_frame(pieces: np.ndarray) -> np.ndarray:
+        count, regions = cv2.connectedComponents((labels[pieces] == 0).astype(np.uint8), connectivity=4)
+        top, bottom = (np.bincount(row, minlength=count) > 0 for row in (regions[0], regions[-1]))
+        low = bottom & ~top
+        low[0] = False
+        return np.bincount(pieces.ravel(), low[regions].ravel(), voxels.count)
+
+    return sum(map_ordered(of_frame, voxels.labels), np.zeros(voxels.count))
+
+
+def _outline(graph: Graph, part: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
+    """How much of the outline of a `part`, bool (n,), each label holds, (count,)."""
+    result = np.zeros(count)
+    for inner, outer in ((graph.first, graph.second), (graph.second, graph.first)):
+        across = part[inner] & ~part[outer]
+        np.add.at(result, labels[outer[across]], graph.length[across])
+    return result
