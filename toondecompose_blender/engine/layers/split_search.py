@@ -26,6 +26,8 @@ BORDER_STATIC, BORDER_MOVING = 0.3, 0.05    # a border px of a sprite (by trial 
 POOR_GAIN = 0.012       # share of the first energy below which a motion is no reason for a layer (by trial on toon clips) ...
 LEAST_GAIN = 0.006      # ... and where nobody said how many: what merges will sort out (measured)
 FOR, AGAINST = 0.15, 0.1    # a pixel that agrees with the background of a moving camera, or disagrees with it (measured)
+HIDDEN = 0.5            # share of what sprites hide from which a still part is what they move before, not what they pass behind
+CONVINCING = 0.1        # ... unless it explains this share of the first energy (measured: up to .05, and .15 of a hill before a sun)
 REFITS = 2
 
 
@@ -200,12 +202,23 @@ def _best_still(space: Space, chosen: list[int], labels: np.ndarray, first: floa
     still = np.minimum(space.behind, SPRITE_CAP)
     energy = replace(space.over(np.concatenate([energy.ownership, still[:, None]], 1)), potts=0.0)
     now, best = energy.of(labels), None
+    hidden = _hidden_share(space, labels, parts)
     for part in np.flatnonzero(area > 2e-3 * voxels.size.sum()):
         lifted = np.where(parts == part, len(chosen), labels)
         gain = now - energy.of(lifted)
-        if gain > max(20, 1e-3 * first) and (best is None or gain > best[0]):
+        least = max(20, (1e-3 if hidden[part] < HIDDEN else CONVINCING) * first)
+        if gain > least and (best is None or gain > best[0]):
             best = gain, lifted
     return best
+
+
+def _hidden_share(space: Space, labels: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Of all background that sprites hide at times, the share that is each part's, (parts,)."""
+    conflicts, rows = space.conflicts, space.conflicts.rows()
+    over = (labels[rows] == 0) & (labels[conflicts.neighbor] > 0)
+    inside = over & (parts[rows] >= 0)
+    hidden = np.bincount(parts[rows[inside]], conflicts.weight[inside], int(parts.max(initial=-1)) + 1)
+    return hidden / max(1e-9, float(conflicts.weight[over].sum()))
 
 
 def _largest_part(space: Space, labels: np.ndarray) -> tuple[float, int, np.ndarray] | None:
