@@ -9,7 +9,7 @@ import pytest
 
 from toondecompose_blender.engine.drawings import ExposureSheet, exposure_sheet
 from toondecompose_blender.engine.drawings_canvas import canvas_of
-from toondecompose_blender.engine.geometry import project, resized, translation
+from toondecompose_blender.engine.geometry import project, relative, resized, translation
 from toondecompose_blender.engine.report import Silent, Stopped
 from toondecompose_blender.engine.views import view_of
 
@@ -292,6 +292,17 @@ def test_the_canvas_travels_evenly_when_the_shape_does_not():
     path = np.array([project(homography, middle)[0] for homography in canvas.homographies])
     steps = np.diff(path, axis=0)[4:-4]
     assert np.abs(steps - [5, 0]).max() < 2.5
+
+
+def test_the_canvas_goes_with_the_body_while_a_part_of_it_changes():
+    speaking = [character(mouth=size, arm=angle) for size, angle in ((1, 0.2), (16, 0.2), (16, 2.0))]
+    poses = np.stack([translation(x, 70) for x in 120 - 16.0 * np.arange(12)])      # it leaves the picture on the left
+    shot = shoot(speaking, each([4, 4, 4]), poses)
+    sheet = sheet_of(shot)
+    assert len(sheet.references) == 3 and len(np.unique(sheet.pegs[:, 0])) == 1
+    canvas = canvas_of(sheet, in_bytes(shot), width=WIDTH, height=HEIGHT)
+    steps = [relative(one, other) for one, other in zip(canvas.homographies, canvas.homographies[1:])]
+    assert max(float(np.abs(step[:2, 2] - (-16, 0)).max()) for step in steps) < 1.2     # a drawing lies on whole pixels
 
 
 def test_a_border_that_cuts_the_sprite_does_not_shrink_its_canvas(walkers):

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from .geometry import corners, normalized, project, translation
-from .likeness import HOLD, REPEAT, Likeness, Limits, compare, correlate, turned
+from .likeness import HOLD, REPEAT, Likeness, compare, correlate, registered, turned
 from .motion import rigid_motion
 from .motion.models import stretch
 from .paged import Keeper
@@ -29,6 +31,7 @@ _GROWN = 0.1  # log of the scale at which blurs stop being comparable
 _GROWING = 0.002  # ... and by which it changes from frame to frame, more than a still one is measured to
 _TOGETHER = 150  # exposures of a drawing that are measured at once: pictures of more do not fit into memory
 _FINER = 2.0  # px by which a drawing's outline may correct its motion
+_FIRM = 0.55  # share of the points from which what changes is a part of one body (measured: .35 px off there, 3 px below)
 _THUMBNAIL = 40.0  # levels, mean over mask and gray: farther is certainly another drawing
 
 
@@ -38,11 +41,24 @@ class ExposureSheet:
 
     `references` (D,) int32: the frame that shows each drawing best. `poses` (T, 3, 3) float64, px of the analyzed
     frames: homographies from the drawing's reference frame to frame t; identity there and where the sprite is absent.
+    `pegs` (D, 3) float64: the number of the pegs that a drawing hangs on, and where they are, x and y in px of its reference frame:
+    drawings on the same pegs show one body, of which parts change, and fit on each other there.
     """
 
     exposure: np.ndarray
     poses: np.ndarray
     references: np.ndarray
+    pegs: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Link:
+    """How a frame's view follows from the one before: the `likeness` if they look the same, and, also where only most of it moves as one
+    body, that body's `motion` (3, 3) and the share `inliers` of the points that go with it."""
+
+    likeness: Likeness | None = None
+    motion: np.ndarray | None = None
+    inliers: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -83,11 +99,11 @@ def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, fr
     keeper = Keeper()
     seen = _polled(map_ordered(look, range(len(frames))), report)
     views = [None if view is None else view.kept(keeper) for view in seen]
-    links = list(_polled(map_ordered(lambda t: _alike(views[t], views[t + 1], ground, HOLD), range(len(frames) - 1)), report))
-    runs = _runs(views, links)
-    holds = [hold for found in _polled(map_ordered(lambda run: _holds(views, run, links), runs), report) for hold in found]
+    links = list(_polled(map_ordered(lambda t: _linked(views[t], views[t + 1], ground), range(len(frames) - 1)), report))
+    runs, steps = _runs(views, links), [link.likeness for link in links]
+    holds = [hold for found in _polled(map_ordered(lambda run: _holds(views, run, steps), runs), report) for hold in found]
     drawings = list(_polled(map_ordered(lambda drawing: _settled(drawing, views), _cycles(holds, ground, report)), report))
-    return _sheet(drawings, len(frames))
+    return _sheet(sorted(drawings, key=lambda drawing: min(drawing.poses)), links)
 
 
 def _polled(results: Iterable[Item], report: Report) -> Iterator[Item]:
@@ -97,9 +113,14 @@ def _polled(results: Iterable[Item], report: Report) -> Iterator[Item]:
         yield result
 
 
-def _alike(a: View | None, b: View | None, ground: float, limits: Limits) -> Likeness | None:
-    """How b follows from a, if both show the same drawing."""
-    return None if a is None or b is None else compare(a, b, _guesses(a, b, ground), limits)
+def _linked(a: View | None, b: View | None, ground: float) -> _Link:
+    registration = None if a is None or b is None else registered(a, b, _guesses(a, b, ground))
+    if registration is None:
+        return _Link()
+    likeness = registration.likeness(HOLD)
+    if likeness is not None:
+        return _Link(likeness, likeness.homography, likeness.inliers)
+    return _Link(None, registration.homography, registration.inliers) if registration.inliers > _FIRM else _Link()
 
 
 def _guesses(a: View, b: View, ground: float) -> list[np.ndarray]:
@@ -110,20 +131,20 @@ def _guesses(a: View, b: View, ground: float) -> list[np.ndarray]:
     return guesses
 
 
-def _runs(views: list[View | None], links: list[Likeness | None]) -> list[list[int]]:
+def _runs(views: list[View | None], links: list[_Link]) -> list[list[int]]:
     """Frames in which each is like the one before."""
     runs: list[list[int]] = []
     for t, view in enumerate(views):
         if view is None:
             continue
-        if t > 0 and links[t - 1] is not None:
+        if t > 0 and links[t - 1].likeness is not None:
             runs[-1].append(t)
         else:
             runs.append([t])
     return runs
 
 
-def _holds(views: list[View], run: list[int], links: list[Likeness]) -> list[_Group]:
+def _holds(views: list[View], run: list[int], links: list[Likeness | None]) -> list[_Group]:
     """The run as it is, if all of it is like its clearest frame; a slow change, invisible from frame to frame, splits it."""
     middle = max(run, key=lambda t: views[t].clearness)
     forth, back = range(middle + 1, run[-1] + 1), range(middle - 1, run[0] - 1, -1)
@@ -133,7 +154,7 @@ def _holds(views: list[View], run: list[int], links: list[Likeness]) -> list[_Gr
             *(_holds(views, after, links) if after else ())]
 
 
-def _follow(views: list[View], links: list[Likeness], start: int, times: range) -> dict[int, np.ndarray]:
+def _follow(views: list[View], links: list[Likeness | None], start: int, times: range) -> dict[int, np.ndarray]:
     """Poses from frame `start` to each of the frames next to it, as far as they look like it.
 
     Where it has grown, shrunk or left the picture too much to be compared, the last frame that was like it stands in.
@@ -168,7 +189,7 @@ def _cycles(holds: list[_Group], ground: float, report: Report) -> list[_Group]:
     for hold in holds:
         near = _nearest(hold.reference, [drawing.reference for drawing in drawings])
         pairs = [(drawings[k].reference, hold.reference) for k in near]
-        tries = map_ordered(lambda pair: _alike(*pair, ground, REPEAT), pairs)
+        tries = map_ordered(lambda pair: compare(*pair, _guesses(*pair, ground), REPEAT), pairs)
         found = [(k, likeness) for k, likeness in zip(near, _polled(tries, report), strict=True) if likeness is not None]
         if found:
             k, likeness = max(found, key=lambda pair: (pair[1].inliers, -pair[0]))
@@ -220,11 +241,35 @@ def _apart(moved: np.ndarray, poses: np.ndarray, reference: View) -> float:
     return max(float(np.abs(project(a, outline) - project(b, outline)).max()) for a, b in zip(moved, poses, strict=True))
 
 
-def _sheet(drawings: list[_Group], count: int) -> ExposureSheet:
-    drawings = sorted(drawings, key=lambda drawing: min(drawing.poses))
-    exposure = np.zeros(count, np.int32)
-    poses = np.tile(np.eye(3), (count, 1, 1))
+def _sheet(drawings: list[_Group], links: list[_Link]) -> ExposureSheet:
+    exposure = np.zeros(len(links) + 1, np.int32)
+    poses = np.tile(np.eye(3), (len(exposure), 1, 1))
     for number, drawing in enumerate(drawings, 1):
         for t, pose in drawing.poses.items():
             exposure[t], poses[t] = number, pose
-    return ExposureSheet(exposure, poses, np.array([drawing.reference.frame for drawing in drawings], np.int32))
+    references = np.array([drawing.reference.frame for drawing in drawings], np.int32)
+    centers = np.array([drawing.reference.center for drawing in drawings]).reshape(-1, 2)
+    return ExposureSheet(exposure, poses, references, _pegs(exposure, poses, links, centers))
+
+
+def _pegs(exposure: np.ndarray, poses: np.ndarray, links: list[_Link], centers: np.ndarray) -> np.ndarray:
+    """The pegs (D, 3) of drawings whose reference frames have their `centers` (D, 2): each takes over those of the drawing before, or
+    after it, that it goes on from most surely."""
+    joints: dict[tuple[int, int], int] = {}     # drawings, from 0, and the frame in which the first changes into the other
+    for t in np.argsort([-link.inliers for link in links], kind="stable").tolist():
+        if links[t].motion is not None and exposure[t] and exposure[t + 1] and exposure[t] != exposure[t + 1]:
+            joints.setdefault((int(exposure[t]) - 1, int(exposure[t + 1]) - 1), t)
+    first, second = np.array(list(joints), int).reshape(-1, 2).T
+    unlike = np.array([1 + 1e-6 - links[t].inliers for t in joints.values()])
+    tree = minimum_spanning_tree(coo_matrix((unlike, (first, second)), (len(centers),) * 2))
+    count, groups = connected_components(tree, directed=False)
+    pegs = np.column_stack([groups, centers])
+    for group in range(count):
+        order, parents = breadth_first_order(tree, int(np.flatnonzero(groups == group)[0]), directed=False)
+        for drawing in order[1:].tolist():
+            parent = int(parents[drawing])
+            forth = (parent, drawing) in joints
+            t = joints[(parent, drawing) if forth else (drawing, parent)]
+            step = np.linalg.inv(poses[t + 1]) @ links[t].motion @ poses[t]
+            pegs[drawing, 1:] = project(step if forth else np.linalg.inv(step), pegs[parent, 1:][None])[0]
+    return pegs

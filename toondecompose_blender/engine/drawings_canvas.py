@@ -25,9 +25,9 @@ def canvas_of(sheet: ExposureSheet, alphas: np.ndarray, *, width: int, height: i
 
     All drawings share one size, so that a drawing can be exposed on any frame. Each lies on the canvas as its reference
     frame shows it, moved by whole pixels: nothing is resampled there. Which whole pixels is a free choice (a gauge) made
-    once for each drawing: its canvas is centered, as nearly as its exposures agree, on a smoothed path of the sprite's
-    center, so that the canvas itself travels evenly and a drawing put on another frame does not jump; but never farther
-    from the middle of the drawing than an eighth of its size. Frames without the sprite carry the homography of the
+    once for all drawings on the same pegs: the canvas is centered, as nearly as their exposures agree, on a smoothed path of the
+    sprite's center, so that the canvas itself travels evenly and a drawing put on another frame does not jump; but never farther
+    from the middle of what they reach than an eighth of its size. Frames without the sprite carry the homography of the
     nearest frame that has it.
     """
     x_factor, y_factor = width / alphas.shape[2], height / alphas.shape[1]
@@ -36,12 +36,16 @@ def canvas_of(sheet: ExposureSheet, alphas: np.ndarray, *, width: int, height: i
     extents = np.array([_extent(sheet, poses, outlines, number) for number in range(1, len(sheet.references) + 1)])
     camera = np.tile(np.eye(3), (len(poses), 1, 1)) if camera is None else resized(camera, x_factor, y_factor)
     path = _path(sheet, np.linalg.inv(camera) @ poses, extents.mean(1))
+    pegs = (sheet.pegs[:, 1:] + 0.5) * (x_factor, y_factor) - 0.5
     anchors = np.zeros((len(extents), 2), int)
-    for number, extent in enumerate(extents, 1):
-        shown = np.flatnonzero(sheet.exposure == number)
-        wanted = [project(np.linalg.inv(poses[t]) @ camera[t], path[t][None])[0] for t in shown]
+    for group in np.unique(sheet.pegs[:, 0]):
+        members = np.flatnonzero(sheet.pegs[:, 0] == group)
+        shown = np.flatnonzero(np.isin(sheet.exposure, members + 1))
+        wanted = [project(np.linalg.inv(poses[t]) @ camera[t], path[t][None])[0] - pegs[sheet.exposure[t] - 1] for t in shown]
+        reached = extents[members] - pegs[members, None]
+        extent = np.stack([reached[:, 0].min(0), reached[:, 1].max(0)])
         middle, freedom = extent.mean(0), np.ptp(extent, 0) * _FREEDOM
-        anchors[number - 1] = np.rint(np.clip(np.mean(wanted, 0), middle - freedom, middle + freedom))
+        anchors[members] = np.rint(pegs[members] + np.clip(np.mean(wanted, 0), middle - freedom, middle + freedom))
     margin = int(np.ceil(_MARGIN * height))
     low = np.ceil((anchors - extents[:, 0]).max(0)).astype(int) + margin
     high = np.ceil((extents[:, 1] - anchors).max(0)).astype(int) + margin

@@ -16,7 +16,7 @@ from .motion.alignment import Alignment, Gradients, Model, align, gradients
 from .motion.models import stretch
 from .views import SAME, View, difference, placed
 
-__all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "compare", "correlate", "turned"]
+__all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "Registration", "compare", "correlate", "registered", "turned"]
 
 _BLURS = (3.0, 1.0)  # px: the first finds the place, the second the sub-pixel
 _RADII, _ANGLES = 24, 180  # of the polar pictures in which a turn is looked for: steps of two degrees
@@ -64,16 +64,40 @@ REPEAT = Limits(inliers=0.65, overlap=0.6, changed=16, stray=0.006)
 FREER = Limits(inliers=0.8, overlap=0.8, changed=16, stray=0.006)  # what a motion that fits more, or a second try, must have
 
 
-def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Likeness | None:
-    """Align a with b from each guess (3, 3) frame a -> frame b until one fits well, then look at what differs.
+@dataclass(frozen=True)
+class Registration:
+    """Two views laid on each other as well as can be: `homography` (3, 3) frame a -> frame b, and `inliers`, 0..1, as in `Limits`: where
+    the two are not alike, still the motion of what is."""
 
-    None if no guess leads anywhere or the two are not alike within the limits. The motion is a similarity, on top of the guess;
-    only where that fails, an affine map or a homography, if there is drawing inside the sprite to prove it, or else the first guess,
-    only moved on.
+    a: View
+    b: View
+    found: Alignment
+    ways: tuple[_Way, ...]
+    guess: np.ndarray
+
+    @property
+    def homography(self) -> np.ndarray:
+        return translation(*self.b.origin) @ self.found.homography @ translation(*-self.a.origin)
+
+    @property
+    def inliers(self) -> float:
+        return self.found.inliers
+
+    def likeness(self, limits: Limits) -> Likeness | None:
+        """What the two have in common; None if they are not alike within the limits."""
+        likeness = _judged(self.a, self.b, self.found, limits)
+        if likeness is None and len(self.ways) > 1:
+            likeness = _freer(self.a, self.b, self.ways[0], self.found)
+        return _stiffer(self.a, self.b, self.ways[-1], self.guess) if likeness is None else likeness
+
+
+def registered(a: View, b: View, guesses: list[np.ndarray]) -> Registration | None:
+    """Align a with b from each guess (3, 3) frame a -> frame b until one fits well; None if no guess leads anywhere.
+
+    The motion is a similarity, on top of the guess.
     """
     ways = [_Way(a, b, laid=True, points=a.points)]
-    drawn = len(a.inner) >= max(100, len(a.points) // 10)
-    if drawn:
+    if len(a.inner) >= max(100, len(a.points) // 10):
         # drawing inside the sprite is trusted before its outline, which is the matte's
         ways.insert(0, _Way(a, b, laid=False, points=a.inner))
     found: Alignment | None = None
@@ -83,12 +107,17 @@ def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Like
             found = alignment
             if found.inliers > 0.9:
                 break
-    if found is None:
-        return None
-    likeness = _judged(a, b, found, limits)
-    if likeness is None and drawn:
-        likeness = _freer(a, b, ways[0], found)
-    return _stiffer(a, b, ways[-1], guesses[0]) if likeness is None else likeness
+    return None if found is None else Registration(a, b, found, tuple(ways), guesses[0])
+
+
+def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Likeness | None:
+    """Register a with b, then look at what differs.
+
+    None if no guess leads anywhere or the two are not alike within the limits. Only where a similarity fails the motion is an affine map
+    or a homography, if there is drawing inside the sprite to prove it, or else the first guess, only moved on.
+    """
+    registration = registered(a, b, guesses)
+    return None if registration is None else registration.likeness(limits)
 
 
 def _judged(a: View, b: View, found: Alignment, limits: Limits) -> Likeness | None:

@@ -278,4 +278,5 @@ def _with_fades(whole: Presence, canvas: Canvas, fits: dict[int, _Fit]) -> Prese
     lost = (exposure > 0) & ~np.isin(exposure, np.unique(exposure[solid & (exposure > 0)]))
     exposure[lost], opacity[lost], poses[lost] = 0, 1.0, np.eye(3)
     numbers = np.unique(exposure[exposure > 0])
-    return Presence(ExposureSheet(_renumbered(exposure, numbers), poses, sheet.references[numbers - 1]), opacity, solid)
+    kept = ExposureSheet(_renumbered(exposure, numbers), poses, sheet.references[numbers - 1], sheet.pegs[numbers - 1])
+    return Presence(kept, opacity, solid)

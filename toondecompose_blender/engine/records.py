@@ -55,8 +55,9 @@ def _load_plate(stage: Stage, i: int) -> Plate:
 
 
 def save_sheet(stage: Stage, k: int, sheet: ExposureSheet) -> None:
-    stage.save(**{f"exposure_{k}": sheet.exposure, f"poses_{k}": sheet.poses, f"references_{k}": sheet.references})
+    stage.save(**{f"exposure_{k}": sheet.exposure, f"poses_{k}": sheet.poses, f"references_{k}": sheet.references,
+                  f"pegs_{k}": sheet.pegs})
 
 
 def load_sheet(stage: Stage, k: int) -> ExposureSheet:
-    return ExposureSheet(stage.load(f"exposure_{k}"), stage.load(f"poses_{k}"), stage.load(f"references_{k}"))
+    return ExposureSheet(stage.load(f"exposure_{k}"), stage.load(f"poses_{k}"), stage.load(f"references_{k}"), stage.load(f"pegs_{k}"))
