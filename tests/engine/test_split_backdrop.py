@@ -9,7 +9,7 @@ import numpy as np
 from tests.engine.test_hints_split import Told
 from tests.engine.test_split import FRAMES, HEIGHT, SQUARE, TALL, WIDTH, drawn, flow_of, overlap, panned, shifted, street
 from toondecompose_blender.engine.layers.hints import UNKNOWN, Hint, Hints
-from toondecompose_blender.engine.layers.split import split_sprites
+from toondecompose_blender.engine.layers.split import _bent, split_sprites
 
 PAPER, CREAM, SKY = (240, 236, 225), (250, 245, 235), (160, 205, 235)
 
@@ -95,6 +95,16 @@ def test_the_ground_below_what_is_near_is_near():
     truth = np.where(figure > 0, 2, truth)
     split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(1), static=False)
     assert [overlap(split.labels, truth, k) >= 0.9 for k in range(3)] == [True] * 3
+
+
+def test_a_camera_pans_turns_and_zooms_but_does_not_tilt():
+    turn, size = cv2.getRotationMatrix2D((90, 60), 0.5, 1.01), (WIDTH, HEIGHT)
+    camera = np.repeat(np.vstack([turn, [0, 0, 1]])[None], FRAMES - 1, 0)
+    corners = np.float32([(0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)])
+    slide = np.float32([(-1, 0), (-1, 0), (-3, 0), (-3, 0)])     # hills at 1 px a frame above, a street at 3 px below
+    tilt = np.repeat(cv2.getPerspectiveTransform(corners, corners + slide)[None], FRAMES - 1, 0)
+    shear = np.repeat(np.array([[1, 2 / HEIGHT, -3], [0, 1, 0], [0, 0, 1.0]])[None], FRAMES - 1, 0)
+    assert not _bent(camera, size) and _bent(tilt, size) and _bent(shear, size)
 
 
 def test_light_in_a_sky_that_moves_is_no_sky_behind_it():
