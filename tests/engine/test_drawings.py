@@ -305,6 +305,15 @@ def test_the_canvas_goes_with_the_body_while_a_part_of_it_changes():
     assert max(float(np.abs(step[:2, 2] - (-16, 0)).max()) for step in steps) < 1.2     # a drawing lies on whole pixels
 
 
+def test_a_canvas_is_no_longer_than_what_is_seen_of_it_at_once():
+    alphas = np.zeros((12, HEIGHT, WIDTH), np.uint8)
+    alphas[:, 100:280] = 255    # a wall from border to border
+    poses = np.repeat(np.eye(3)[None], 12, 0)
+    pegs = np.stack([(0, 1000.0 - 90 * t, 190) for t in range(12)])     # a window in the wall, on which all drawings would hang
+    sheet = ExposureSheet(np.arange(1, 13, dtype=np.int32), poses, np.arange(12, dtype=np.int32), pegs)
+    assert canvas_of(sheet, alphas, width=WIDTH, height=HEIGHT).width < 1.1 * WIDTH
+
+
 def test_a_border_that_cuts_the_sprite_does_not_shrink_its_canvas(walkers):
     poses = np.stack([translation(x, 70) for x in (60, 20, -30, -60, -80)])
     shot = shoot(walkers, [1] * 5, poses)

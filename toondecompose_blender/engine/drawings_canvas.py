@@ -4,6 +4,8 @@ It takes the exposure sheet and the masks as they are; it looks at no picture.""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
@@ -15,6 +17,7 @@ __all__ = ["canvas_of"]
 
 _MARGIN = 8 / 360  # of the frame's height: transparent border of a canvas, where a matte may still grow
 _FREEDOM = 1 / 8  # of a drawing's size: how far the middle of the canvas may lie from its own
+_LARGER = 2.0  # times the largest drawing that a canvas may be
 _SMOOTH = 3.0  # frames, sigma: longer than a drawing on twos or threes, shorter than a step
 
 
@@ -36,14 +39,12 @@ def canvas_of(sheet: ExposureSheet, alphas: np.ndarray, *, width: int, height: i
     extents = np.array([_extent(sheet, poses, outlines, number) for number in range(1, len(sheet.references) + 1)])
     camera = np.tile(np.eye(3), (len(poses), 1, 1)) if camera is None else resized(camera, x_factor, y_factor)
     path = _path(sheet, np.linalg.inv(camera) @ poses, extents.mean(1))
-    pegs = (sheet.pegs[:, 1:] + 0.5) * (x_factor, y_factor) - 0.5
     anchors = np.zeros((len(extents), 2), int)
-    for group in np.unique(sheet.pegs[:, 0]):
-        members = np.flatnonzero(sheet.pegs[:, 0] == group)
+    pegs = (sheet.pegs[:, 1:] + 0.5) * (x_factor, y_factor) - 0.5
+    for members in _hung_together(sheet.pegs[:, 0], extents - pegs[:, None]):
         shown = np.flatnonzero(np.isin(sheet.exposure, members + 1))
         wanted = [project(np.linalg.inv(poses[t]) @ camera[t], path[t][None])[0] - pegs[sheet.exposure[t] - 1] for t in shown]
-        reached = extents[members] - pegs[members, None]
-        extent = np.stack([reached[:, 0].min(0), reached[:, 1].max(0)])
+        extent = _union(extents[members] - pegs[members, None])
         middle, freedom = extent.mean(0), np.ptp(extent, 0) * _FREEDOM
         anchors[members] = np.rint(pegs[members] + np.clip(np.mean(wanted, 0), middle - freedom, middle + freedom))
     margin = int(np.ceil(_MARGIN * height))
@@ -55,6 +56,21 @@ def canvas_of(sheet: ExposureSheet, alphas: np.ndarray, *, width: int, height: i
         nearest = present[np.argmin(np.abs(present - t))]
         homographies[t] = normalized(poses[nearest] @ translation(*(anchors[sheet.exposure[nearest] - 1] - low)))
     return Canvas(*(int(side) for side in low + high + 1), homographies)
+
+
+def _hung_together(groups: np.ndarray, reached: np.ndarray) -> Iterator[np.ndarray]:
+    """The drawings, from 0, on the same pegs, whose numbers are `groups` (D,); each for itself where what they reach together from there,
+    `reached` (D, 2, 2), is much larger than any of them: a wall that is panned past needs no canvas as long as the wall."""
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        largest = np.ptp(reached[members], 1).max(0)
+        together = (np.ptp(_union(reached[members]), 0) <= _LARGER * largest).all()
+        yield from [members] if together else members[:, None]
+
+
+def _union(extents: np.ndarray) -> np.ndarray:
+    """Lowest and highest x, y (2, 2) of several extents (n, 2, 2)."""
+    return np.stack([extents[:, 0].min(0), extents[:, 1].max(0)])
 
 
 def _outline(alpha: np.ndarray, x_factor: float, y_factor: float) -> np.ndarray | None:
