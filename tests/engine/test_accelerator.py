@@ -126,7 +126,8 @@ def test_random_walks_in_a_batch_are_those_taken_one_by_one(clip):
 def test_masks_in_batches_are_those_of_single_frames(clip, seeded):
     device = Counted("cpu", budget=40 << 20)
     prior = motion_masks(clip.frames, clip.camera)
-    assert np.abs(motion_masks(clip.frames, clip.camera, accelerator=device) - prior).mean() < 1e-3
+    for before, plain in ((None, prior), (prior, motion_masks(clip.frames, clip.camera, before=prior))):
+        assert np.abs(motion_masks(clip.frames, clip.camera, before=before, accelerator=device) - plain).mean() < 1e-3
     seeds = np.full(clip.frames.shape[:3], 255, np.uint8) if seeded else None
     if seeded:
         seeds[:, 20:40, 30:60], seeds[:, 90:120, 100:120] = 0, 1
@@ -137,7 +138,7 @@ def test_masks_in_batches_are_those_of_single_frames(clip, seeded):
 
     masks = [residual_masks(clip.frames, look, prior, prior_trust=(0.1, 0.4), seeds=seeds, accelerator=one) for one in (None, device)]
     assert np.abs(masks[0] - masks[1]).mean() < 1e-3
-    assert device.computed == {"_motion_masks": 2 * FRAMES, "residual_masks": FRAMES}
+    assert device.computed == {"motion_masks": 2 * FRAMES, "residual_masks": FRAMES}
 
 
 @pytest.mark.parametrize("most", [100, 3])
@@ -157,7 +158,7 @@ def test_a_plate_voted_in_strips_or_of_a_long_clip_in_squares_is_the_same_plate(
 def test_a_clip_decomposed_in_batches_has_the_same_sheet_order_mattes_and_homographies(clip, folder, plain, tmp_path):
     device = Counted("cpu")
     (out, one), other = plain, decomposed(folder, tmp_path / "out", device)
-    assert {"_links", "_motion_masks", "residual_masks", "voted", "solve_drawings", "Recomposer"} <= set(device.computed)
+    assert {"_links", "motion_masks", "residual_masks", "voted", "solve_drawings", "Recomposer"} <= set(device.computed)
     assert [(sprite.id, sprite.exposure) for sprite in other.sprites] == [(sprite.id, sprite.exposure) for sprite in one.sprites]
     for mine, same in zip(other.sprites, one.sprites, strict=True):
         assert np.abs(np.load(tmp_path / "out" / mine.homographies) - np.load(out / same.homographies)).max() < 0.02

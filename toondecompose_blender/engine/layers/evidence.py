@@ -57,32 +57,31 @@ class Evidence:
     unseen: np.ndarray
 
 
-def motion_masks(frames: np.ndarray, camera: np.ndarray, *, accelerator: Accelerator | None = None) -> np.ndarray:
+def motion_masks(frames: np.ndarray, camera: np.ndarray, *, before: np.ndarray | None = None,
+                 accelerator: Accelerator | None = None) -> np.ndarray:
     """Soft foreground masks float32 (T, h, w) in 0..1 of RGB frames uint8 (T, h, w, 3), by comparing each frame with its
-    neighbors along the camera's motion `camera` (T, 3, 3), plane -> frame.  Computed at half size, and twice: once it is known
-    where sprites are, background that they uncover is not taken for one."""
+    neighbors along the camera's motion `camera` (T, 3, 3), plane -> frame.  Computed at half size.
+
+    With the masks `before`, like the result, background that sprites uncover is not taken for one.  But planes that lie behind it,
+    which move otherwise wherever they are seen, are then hardly told from it.
+    """
     height, width = frames.shape[1:3]
     size = (max(8, width // 2), max(8, height // 2))
     halves = stacked((cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in paged(frames)), len(frames))
+    if before is not None:
+        before = stacked((cv2.resize(mask, size, interpolation=cv2.INTER_AREA) for mask in paged(before)), len(frames))
     half_camera = resized(camera, size[0] / width, size[1] / height)
 
-    first = _motion_masks(halves, half_camera, None, size, accelerator)
-    return _motion_masks(halves, half_camera, first, (width, height), accelerator)
-
-
-def _motion_masks(halves: np.ndarray, camera: np.ndarray, before: np.ndarray | None, size: tuple[int, int],
-                  accelerator: Accelerator | None) -> np.ndarray:
-    """Masks of `size` (width, height) of the pictures at half size; `before` are those that were found without knowing any."""
     def mask(t: int) -> np.ndarray:
-        return cv2.resize(_motion_mask(halves, camera, before, t), size, interpolation=cv2.INTER_LINEAR)
+        return cv2.resize(_motion_mask(halves, half_camera, before, t), (width, height), interpolation=cv2.INTER_LINEAR)
 
     if accelerator is None:
-        return stacked(map_ordered(mask, range(len(halves))), len(halves))
+        return stacked(map_ordered(mask, range(len(frames))), len(frames))
     from ..accelerator.masks import MOTION_BYTES, motion_walk
 
-    masks = accelerator.map(lambda numbers: motion_walk(accelerator, halves, camera, before, numbers, size), range(len(halves)),
-                            otherwise=mask, bytes_each=MOTION_BYTES * halves.shape[1] * halves.shape[2])
-    return stacked(masks, len(halves))
+    masks = accelerator.map(lambda numbers: motion_walk(accelerator, halves, half_camera, before, numbers, (width, height)),
+                            range(len(frames)), otherwise=mask, bytes_each=MOTION_BYTES * size[0] * size[1])
+    return stacked(masks, len(frames))
 
 
 def _motion_mask(frames: np.ndarray, camera: np.ndarray, before: np.ndarray | None, t: int) -> np.ndarray:

@@ -74,11 +74,7 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
         labels = split.labels if hints is None else corrected(split.labels, hints)
         prior = stacked((frame > 0 for frame in paged(labels)), len(labels), np.float32)
     else:
-        prior = motion_masks(frames, camera.homographies, accelerator=accelerator)
-        if seeds is not None:
-            both = paged(zip(seeds, prior, strict=True))
-            hinted = (np.where(seed == UNKNOWN, mask, (seed > 0).astype(np.float32)) for seed, mask in both)
-            prior = stacked(hinted, len(prior))
+        prior = _told(motion_masks(frames, camera.homographies, accelerator=accelerator), seeds)
     camera = refine_motion(frames, camera, weights=background_weights(prior), report=report, accelerator=accelerator)
     trust = (0.0, 0.0) if labels is None else (DOUBTED_TRUST if camera.static else LABEL_TRUST, LABEL_TRUST)
     # More than two sprites may be planes themselves: then the background keeps to one.
@@ -93,6 +89,19 @@ def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: tu
                 seeds: np.ndarray | None, report: Report,
                 accelerator: Accelerator | None) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray]:
     """The union of the sprites, float32 (T, h, w); the background's far planes and all its plates; the shade, float32 (h, w, 3)."""
+    if inner_planes and not camera.static:
+        # Uncovered background is best told apart; but where that shows planes, all of them, and where they end, the first masks show.
+        knowing = _told(motion_masks(frames, camera.homographies, before=prior, accelerator=accelerator), seeds)
+        found = _in_rounds(frames, camera, knowing, trust, seeds, report, accelerator, planes_too=True, alone=True)
+        if found is not None:
+            return found
+    return _in_rounds(frames, camera, prior, trust, seeds, report, accelerator, planes_too=inner_planes)
+
+
+def _in_rounds(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: tuple[float, float], seeds: np.ndarray | None,
+               report: Report, accelerator: Accelerator | None, *, planes_too: bool,
+               alone: bool = False) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray] | None:
+    """The same from these prior masks; None if the near plane must be `alone` and is not."""
     height, width = frames.shape[1:3]
     masks, shade = prior, np.zeros(frames.shape[1:], np.float32)
     planes = find_repaints(frames, prior, camera.homographies) if camera.static else ()
@@ -107,9 +116,19 @@ def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: tu
         masks = residual_masks(frames, under(look, shade), prior, prior_trust=trust, seeds=seeds, accelerator=accelerator)
         if turn == 1 and not planes:
             break
-        if turn == 0 and not camera.static and inner_planes:
+        if turn == 0 and not camera.static and planes_too:
             planes = find_planes(frames, masks, camera.homographies, backdrop.plates[-1], report=report, accelerator=accelerator)
+            if planes and alone:
+                return None
     return stacked(map_ordered(_without_dust, masks), len(masks)), planes, backdrop, shade
+
+
+def _told(masks: np.ndarray, seeds: np.ndarray | None) -> np.ndarray:
+    """The masks float32 (T, h, w), or what an artist's seeds say."""
+    if seeds is None:
+        return masks
+    both = paged(zip(seeds, masks, strict=True))
+    return stacked((np.where(seed == UNKNOWN, mask, (seed > 0).astype(np.float32)) for seed, mask in both), len(masks))
 
 
 def _backdrop(frames: np.ndarray, camera: Motion, masks: np.ndarray, planes: tuple[FarPlane, ...],
