@@ -35,6 +35,7 @@ __all__ = ["Layers", "find_layers", "plate_weight"]
 
 ROUNDS = 3                 # of plates and masks: to find the planes, to clean their plates, to be believed
 DUST, DUST_SHARE = 1e-4, 0.004   # smallest part, of the frame's area and of the largest part's
+SHOWN = 0.03               # of a frame, that planes behind the near one fill: less is where a sprite stayed (measured: .012)
 GAP = 0.06                 # of the short side: gaps in a sprite up to twice this wide are closed before the plate is built
 # What labels of the split are worth against the difference to the plate: more than any (measured), but where they say background
 # before a still camera, whose plate shows sprites that held still as if they were it.
@@ -89,19 +90,21 @@ def _foreground(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: tu
                 seeds: np.ndarray | None, report: Report,
                 accelerator: Accelerator | None) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray]:
     """The union of the sprites, float32 (T, h, w); the background's far planes and all its plates; the shade, float32 (h, w, 3)."""
-    if inner_planes and not camera.static:
-        # Uncovered background is best told apart; but where that shows planes, all of them, and where they end, the first masks show.
-        knowing = _told(motion_masks(frames, camera.homographies, before=prior, accelerator=accelerator), seeds)
-        found = _in_rounds(frames, camera, knowing, trust, seeds, report, accelerator, planes_too=True, alone=True)
-        if found is not None:
-            return found
-    return _in_rounds(frames, camera, prior, trust, seeds, report, accelerator, planes_too=inner_planes)
+    if not inner_planes or camera.static:
+        return _in_rounds(frames, camera, prior, trust, seeds, report, accelerator, planes_too=False)
+    found = _in_rounds(frames, camera, prior, trust, seeds, report, accelerator, planes_too=True, several=True)
+    if found is not None:
+        return found
+    # Of planes that are nowhere seen beside the near one the first masks tell most; where there are none, the second tell better what
+    # sprites uncover.
+    knowing = _told(motion_masks(frames, camera.homographies, before=prior, accelerator=accelerator), seeds)
+    return _in_rounds(frames, camera, knowing, trust, seeds, report, accelerator, planes_too=True)
 
 
 def _in_rounds(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: tuple[float, float], seeds: np.ndarray | None,
                report: Report, accelerator: Accelerator | None, *, planes_too: bool,
-               alone: bool = False) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray] | None:
-    """The same from these prior masks; None if the near plane must be `alone` and is not."""
+               several: bool = False) -> tuple[np.ndarray, tuple[FarPlane, ...], Backdrop, np.ndarray] | None:
+    """The same from these prior masks; None if there must be `several` planes and those behind the near one hardly show."""
     height, width = frames.shape[1:3]
     masks, shade = prior, np.zeros(frames.shape[1:], np.float32)
     planes = find_repaints(frames, prior, camera.homographies) if camera.static else ()
@@ -118,7 +121,7 @@ def _in_rounds(frames: np.ndarray, camera: Motion, prior: np.ndarray, trust: tup
             break
         if turn == 0 and not camera.static and planes_too:
             planes = find_planes(frames, masks, camera.homographies, backdrop.plates[-1], report=report, accelerator=accelerator)
-            if planes and alone:
+            if several and sum(np.count_nonzero(plane.opening > 127) for plane in planes) < SHOWN * height * width:
                 return None
     return stacked(map_ordered(_without_dust, masks), len(masks)), planes, backdrop, shade
 
