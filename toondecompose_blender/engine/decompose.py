@@ -33,7 +33,8 @@ from .motion import background_motion
 from .opacity import Presence, find_presence
 from .paged import Keeper, Recalled, spilling
 from .parallel import map_ordered
-from .records import (load_backdrop, load_motion, load_planes, load_sheet, save_backdrop, save_motion, save_planes, save_sheet)
+from .records import (SHEET_FIELDS, load_backdrop, load_motion, load_planes, load_sheet, save_backdrop, save_motion, save_planes,
+                      save_sheet)
 from .report import Portion, Report, ticked
 from .result import DRAWING_FILE, INDEX_FILE, SpriteRecord, finished_result, publish, write_result
 from .settings import Settings
@@ -101,7 +102,7 @@ class _Job:
         self.camera, self.alphas, self.shade = load_motion(layers), layers.load("alphas"), layers.load("shade")
         self.planes, self.small_backdrop = load_planes(layers), load_backdrop(layers)
         show_first_look(self.out, STAGES_FOLDER, self.small, self.alphas, self.report)
-        exposure = self.store.run("exposure", fingerprint(layers.key), self._exposure)
+        exposure = self.store.run("exposure", fingerprint(layers.key, SHEET_FIELDS), self._exposure)
         self.sheets = [load_sheet(exposure, k) for k in range(len(self.alphas))]
         plate = self.store.run("plate", fingerprint(layers.key), self._plate)
         self.backdrop = load_backdrop(plate)

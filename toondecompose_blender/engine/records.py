@@ -4,13 +4,18 @@ Data only: it knows the shapes of motions, plates and sheets, not how they come 
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from .drawings import ExposureSheet
 from .layers.planes_backdrop import Backdrop, FarPlane
 from .layers.plate import Canvas, Plate
 from .motion import Motion
 from .stages import Stage
 
-__all__ = ["save_motion", "load_motion", "save_planes", "load_planes", "save_backdrop", "load_backdrop", "save_sheet", "load_sheet"]
+__all__ = ["save_motion", "load_motion", "save_planes", "load_planes", "save_backdrop", "load_backdrop", "SHEET_FIELDS", "save_sheet",
+           "load_sheet"]
+
+SHEET_FIELDS = tuple(field.name for field in fields(ExposureSheet))    # a part of what a stage of sheets is known by
 
 
 def save_motion(stage: Stage, motion: Motion) -> None:
@@ -55,9 +60,8 @@ def _load_plate(stage: Stage, i: int) -> Plate:
 
 
 def save_sheet(stage: Stage, k: int, sheet: ExposureSheet) -> None:
-    stage.save(**{f"exposure_{k}": sheet.exposure, f"poses_{k}": sheet.poses, f"references_{k}": sheet.references,
-                  f"pegs_{k}": sheet.pegs})
+    stage.save(**{f"{name}_{k}": getattr(sheet, name) for name in SHEET_FIELDS})
 
 
 def load_sheet(stage: Stage, k: int) -> ExposureSheet:
-    return ExposureSheet(stage.load(f"exposure_{k}"), stage.load(f"poses_{k}"), stage.load(f"references_{k}"), stage.load(f"pegs_{k}"))
+    return ExposureSheet(*(stage.load(f"{name}_{k}") for name in SHEET_FIELDS))
