@@ -42,7 +42,7 @@ def mountain():
     voxels = build_supervoxels(frames, flow)
     edgels = find_edgels(voxels, flow)
     proposals = propose_motions(edgels, voxels, frames, flow, still[1:], static=True)
-    graph = build_graph(voxels, edgels)
+    graph = build_graph(voxels, edgels, flow)
     space = open_space(proposals, graph, sprite_tables(proposals, graph), measure_agreement(voxels, still), background=0, static=True)
     labels = np.abs(voxels.color - SKY).max(1) > 20
     together = replace(find_layers(space, 2, forced=True), labels=labels.astype(np.int64))

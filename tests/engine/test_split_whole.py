@@ -99,7 +99,7 @@ def test_figures_that_never_part_are_one_body():
 
 def test_a_layer_whose_own_body_is_a_scrap_keeps_what_it_has_of_another():
     size, none = np.array([9000.0, 1000, 90, 8]), np.zeros(0, np.int32)     # background, a rider, puffs that touch it, one that does not
-    graph = SimpleNamespace(voxels=SimpleNamespace(size=size), first=none, second=none, length=none.astype(float))
+    graph = SimpleNamespace(voxels=SimpleNamespace(size=size), first=none, second=none, length=none.astype(float), tie=none.astype(float))
     energy = Energy(graph, Conflicts(np.zeros(5, int), none, none.astype(float)), np.zeros((0, 3, 3)), np.zeros((4, 3)), 0.0)
     layers = SimpleNamespace(labels=np.array([0, 2, 1, 1]), motions=(None,) * 3, energy=energy)
     labels, moving = relabeled(layers, np.array([-1, 0, 0, 1]), np.array([True, False]), True)

@@ -15,6 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from ..channels import apart
 from ..parallel import map_ordered
 from .edgels import CONTRAST, Edgels, chained
+from .successions import successions
 from .supervoxels import Supervoxels
 
 __all__ = ["Graph", "Conflicts", "Energy", "build_graph", "build_conflicts", "edge_table", "owner_cost", "components_of"]
@@ -23,6 +24,7 @@ CONFLICT_LAGS = (1, 4, 12)      # frames between which one place of the backgrou
 CONFLICT_STEP = 18              # color difference that is a conflict (by trial on toon clips)
 CONFLICT_WEIGHT = 0.1           # energy of a pixel in conflict (by trial on toon clips)
 SHARP_SHARE = 0.5       # of a sharp border's length counts: it is where one sprite ends rather than a faint one
+FOLLOWING = 0.3         # px of border that a px of two pieces that follow each other is worth (measured; at .7 white before white is lost)
 CONFLICT_FEWEST = 4             # samples between two pieces that count
 SAMPLED = 4.0 / len(CONFLICT_LAGS)  # every other pixel both ways is looked at, at each lag
 BORDER_TOUCH = 8                # border px a frame from which a piece is backdrop: two such pieces never conflict
@@ -30,13 +32,14 @@ BORDER_TOUCH = 8                # border px a frame from which a piece is backdr
 
 @dataclass(frozen=True)
 class Graph:
-    """Pairs of pieces that share edgels or a faint border: `first`, `second` int32 (P,) (equal: edgels inside a piece), `length`
-    (P,) their weighted length, `pair_of` (edgels,) each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece, `across`
-    int32 the piece on their other side, -1 where that is itself, and `ahead`, whether the piece is their first; `by_size`: the pieces,
-    small ones first."""
+    """Pairs of pieces that share edgels or a faint border, or that follow each other: `first`, `second` int32 (P,) (equal: edgels inside
+    a piece), `length` (P,) their weighted border, `tie` (P,) that and how closely they follow, in the same unit, `pair_of` (edgels,)
+    each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece, `across` int32 the piece on their other side, -1 where that
+    is itself, and `ahead`, whether the piece is their first; `by_size`: the pieces, small ones first."""
     first: np.ndarray
     second: np.ndarray
     length: np.ndarray
+    tie: np.ndarray
     pair_of: np.ndarray
     start: np.ndarray
     incident: np.ndarray
@@ -44,6 +47,10 @@ class Graph:
     ahead: np.ndarray
     by_size: np.ndarray
     voxels: Supervoxels
+
+    def among(self, pairs: np.ndarray) -> Graph:
+        """Only these `pairs`, bool (P,), for components."""
+        return replace(self, first=self.first[pairs], second=self.second[pairs], length=self.length[pairs])
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Conflicts:
 @dataclass(frozen=True)
 class Energy:
     """`ownership` (P, K, 3): cost of pair p when label k owns it, because both pieces have that label (0), because the first
-    is in front (1), or the second (2); `unary` (n, K); `potts`: cost of a border a unit of length.
+    is in front (1), or the second (2); `unary` (n, K); `potts`: cost of a border a unit of tie.
 
     Labels are in layer order, 0 the background; a pair belongs to the larger label of its two pieces.
     """
@@ -74,7 +81,7 @@ class Energy:
     def of(self, labels: np.ndarray) -> float:
         """The energy of `labels` int64 (n,)."""
         graph, conflicts = self.graph, self.conflicts
-        owned, outline = _pair_terms(labels, graph.first, graph.second, graph.length, self.ownership)
+        owned, outline = _pair_terms(labels, graph.first, graph.second, graph.tie, self.ownership)
         total = owned.sum() + (self.potts * outline.sum() + self.unary[np.arange(len(labels)), labels].sum())
         return float(total + 0.5 * _clash_terms(labels, conflicts.start, conflicts.neighbor, conflicts.weight).sum())
 
@@ -85,7 +92,7 @@ class Energy:
 
 @numba.njit(nogil=True, cache=True)
 def _pair_terms(labels, first, second, length, ownership):
-    """The ownership cost of each pair, and the length of each whose pieces have different labels."""
+    """The ownership cost of each pair, and the tie of each whose pieces have different labels."""
     owned, outline, count = np.empty(len(first)), np.empty(len(first)), 0
     for p in range(len(first)):
         a, b = labels[first[p]], labels[second[p]]
@@ -108,14 +115,16 @@ def _clash_terms(labels, start, neighbor, weight):
     return clashes[:count]
 
 
-def build_graph(voxels: Supervoxels, edgels: Edgels) -> Graph:
-    """The pairs of pieces between or inside which there are edgels, or that a faint border parts."""
+def build_graph(voxels: Supervoxels, edgels: Edgels, flow) -> Graph:
+    """The pairs of pieces between or inside which there are edgels, that a faint border parts, or that follow each other by `flow`."""
     faint, faint_length = _faint_borders(voxels)
+    following, shared = _tallied(successions(voxels, flow))
     low, high = edgels.pieces.min(1).astype(np.int64), edgels.pieces.max(1)
-    keys, pair_of = np.unique(np.concatenate([low * voxels.count + high, faint]), return_inverse=True)
+    keys, pair_of = np.unique(np.concatenate([low * voxels.count + high, faint, following]), return_inverse=True)
     first, second = (keys // voxels.count).astype(np.int32), (keys % voxels.count).astype(np.int32)
-    length = np.bincount(pair_of, np.concatenate([SHARP_SHARE * edgels.weight, faint_length]), len(keys))
-    pair_of = pair_of[:len(low)]
+    edges, faints, follows = np.split(pair_of, np.cumsum([len(low), len(faint)]))
+    length = np.bincount(edges, SHARP_SHARE * edgels.weight, len(keys)) + np.bincount(faints, faint_length, len(keys))
+    tie = length + FOLLOWING * np.bincount(follows, shared, len(keys))
     apart = first != second
     nodes = np.concatenate([first, second[apart]])
     pairs = np.concatenate([np.arange(len(keys)), np.flatnonzero(apart)])
@@ -125,7 +134,7 @@ def build_graph(voxels: Supervoxels, edgels: Edgels) -> Graph:
     nodes, incident = nodes[order], pairs[order]
     ahead = first[incident] == nodes
     across = np.where(apart[incident], np.where(ahead, second[incident], first[incident]), -1)
-    return Graph(first, second, length, pair_of, start, incident, across, ahead, by_size, voxels)
+    return Graph(first, second, length, tie, edges, start, incident, across, ahead, by_size, voxels)
 
 
 def _faint_borders(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray]:
@@ -180,7 +189,7 @@ def owner_cost(edgels: Edgels, labels: np.ndarray, cost: np.ndarray) -> tuple[np
 
 def components_of(graph: Graph, member: np.ndarray) -> np.ndarray:
     """Connected pieces among the `member` ones (bool (n,)): component numbers (n,) without gaps, -1 outside."""
-    inside = member[graph.first] & member[graph.second]
+    inside = member[graph.first] & member[graph.second] & (graph.length > 0)    # what only follows is seen at no time with it
     links = coo_matrix((np.ones(inside.sum()), (graph.first[inside], graph.second[inside])), (len(member),) * 2)
     _, parts = connected_components(links, directed=False)
     result = np.full(len(member), -1)

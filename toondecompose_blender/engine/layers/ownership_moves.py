@@ -16,9 +16,9 @@ __all__ = ["expanded", "swept", "relaxed"]
 def expanded(energy: Energy, labels: np.ndarray, label: int) -> np.ndarray:
     """`labels` after every piece chose at once between its label and `label`: the best cut of a submodular bound."""
     graph, conflicts, n = energy.graph, energy.conflicts, len(labels)
-    a, b, costs = _pair_costs(labels, label, graph.first, graph.second, energy.potts * graph.length, energy.ownership, conflicts.start,
+    a, b, costs = _pair_costs(labels, label, graph.first, graph.second, energy.potts * graph.tie, energy.ownership, conflicts.start,
                               conflicts.neighbor, conflicts.weight)
-    stay, move, link = _bounded(labels, label, a, b, costs, graph.first, graph.second, graph.length, energy.ownership, energy.unary)
+    stay, move, link = _bounded(labels, label, a, b, costs, graph.first, graph.second, graph.tie, energy.ownership, energy.unary)
     lowest = np.minimum(stay, move)
     cut = maxflow.GraphFloat(n, len(a))
     nodes = cut.add_nodes(n)
@@ -99,7 +99,7 @@ def swept(energy: Energy, labels: np.ndarray, *, rounds: int) -> np.ndarray:
     labels = labels.copy()
     conflicts = energy.conflicts
     graph = energy.graph
-    _sweep(labels, graph.by_size, graph.start, graph.incident, graph.across, graph.ahead, graph.length * energy.potts,
+    _sweep(labels, graph.by_size, graph.start, graph.incident, graph.across, graph.ahead, graph.tie * energy.potts,
            energy.ownership, energy.unary, conflicts.start, conflicts.neighbor, conflicts.weight, rounds)
     return labels
 

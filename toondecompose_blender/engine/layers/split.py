@@ -76,7 +76,7 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     report.step()
     proposals = propose_motions(edgels, voxels, frames, flow, steps, static=static)
     report.step()
-    graph = build_graph(voxels, edgels)
+    graph = build_graph(voxels, edgels, flow)
     tables = sprite_tables(proposals, graph)
 
     def search(rival: tuple[int, np.ndarray]) -> Layers:
