@@ -28,7 +28,6 @@ COVERED = 0.2           # share of a still piece that sprites may pass over, if 
 SWEPT = 0.5             # share of what a sprite passes over that may be the piece
 FLOWING = 0.5           # share of an outline without an edge from which what it holds is the background's light (measured: .24, .62)
 LARGEST = 6.0           # times the sprite that a still piece may be
-SELDOM = 0.15           # of the background's details: where fewer touch a sprite, it is by chance (measured: .04 of grass, .29 of a body)
 LIKE = 8                # color difference below which a piece looks like background that stays
 NOTABLE = 2e-4          # share of the clip's voxels from which background can be a model
 SMOOTHING = 2.0         # times the border cost of the search: fills that any motion explains follow their outlines (drawn clips)
@@ -69,8 +68,6 @@ def _joined(layers: Layers, edgels: Edgels, outer: np.ndarray, least: float) -> 
     owner = np.where(goes_on(labels, parts, graph, faint) < FLOWING, _owners(labels, parts, energy, edgels, least), 0)
     joining = np.where(free, owner[parts], 0)
     joining[_like(color, color[staying & (joining == 0)])] = 0
-    if size[joining > 0].sum() < SELDOM * size[free].sum():
-        return layers
     return replace(layers, labels=np.where(joining > 0, joining, labels))
 
 
