@@ -3,18 +3,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
 
 from benchmarks.drawn_clips import crowd
 from toondecompose_blender.engine.flow import compute_flow
-from toondecompose_blender.engine.layers.ownership import Conflicts, Energy
+from toondecompose_blender.engine.layers.edgels import find_edgels
+from toondecompose_blender.engine.layers.ownership import Conflicts, Energy, build_graph
+from toondecompose_blender.engine.layers.proposals import propose_motions
 from toondecompose_blender.engine.layers.split import split_sprites
+from toondecompose_blender.engine.layers.split_agreement import measure_agreement
 from toondecompose_blender.engine.layers.split_bodies import find_bodies
-from toondecompose_blender.engine.layers.split_whole import relabeled
+from toondecompose_blender.engine.layers.split_search import find_layers, open_space, refitted, sprite_tables
+from toondecompose_blender.engine.layers.split_whole import each_its_own, relabeled
+from toondecompose_blender.engine.layers.supervoxels import build_supervoxels
 from toondecompose_blender.engine.pictures import composite
 from toondecompose_blender.engine.report import Silent
 
@@ -95,6 +102,44 @@ def test_what_leaves_a_figure_for_a_moment_is_a_part_of_it():
 def test_figures_that_never_part_are_one_body():
     seen = bodies_in(pieces_of(*[((10 + t, 40 + t), (40 + t, 60 + t)) for t in range(20)]))
     assert seen[1] == seen[2] == {0}
+
+
+@pytest.fixture(scope="module")
+def fighting():
+    """Layers, edgels and true labels of two figures, one red and one blue, redrawn on twos, that meet for a third of the clip; the layers
+    are true but for parts of them, picked at random, that are the other figure's."""
+    random, frames, truth = np.random.default_rng(2), [], []
+    for t in range(FRAMES):
+        if t % 2 == 0:
+            marks = random.integers(0, 90, (2, 16, 3))
+        picture, labels = np.full((HEIGHT, WIDTH, 3), (150, 200, 160), np.uint8), np.zeros((HEIGHT, WIDTH), np.uint8)
+        near = max(0, 5 - abs(t - 12)) * 10
+        for number, (x, channel) in enumerate(((100 + near, 0), (220 - near, 2)), 1):
+            for column in range(4):
+                for row in range(4):
+                    color = marks[number - 1, 4 * row + column].tolist()
+                    color[channel] += 150
+                    corner = x - 32 + 16 * column, 58 + 16 * row
+                    for target, paint in ((picture, color), (labels, number)):
+                        cv2.rectangle(target, corner, (corner[0] + 15, corner[1] + 15), paint, -1)
+        frames.append(picture)
+        truth.append(labels)
+    frames, truth, still = np.stack(frames), np.stack(truth), np.repeat(np.eye(3)[None], FRAMES, 0)
+    flow = compute_flow(frames, method="dis", device="cpu", report=Silent())
+    voxels = build_supervoxels(frames, flow)
+    edgels = find_edgels(voxels, flow)
+    proposals, graph = propose_motions(edgels, voxels, frames, flow, still[1:], static=True), build_graph(voxels, edgels, flow)
+    space = open_space(proposals, graph, sprite_tables(proposals, graph), measure_agreement(voxels, still), background=0, static=True)
+    own = np.stack([np.bincount(voxels.labels.ravel(), truth.ravel() == k, voxels.count) for k in range(3)]).argmax(0)
+    mixed = np.where((own > 0) & (random.random(voxels.count) < 0.07), 3 - own, own)
+    return refitted(replace(find_layers(space, 3, forced=True), labels=mixed), edgels), edgels, truth
+
+
+def test_two_figures_that_meet_at_times_are_wholly_one_sprite_each(fighting):
+    layers, edgels, truth = fighting
+    voxels = layers.energy.graph.voxels
+    assert min(overlaps(layers.labels[voxels.labels], truth)) < 0.96
+    assert min(overlaps(each_its_own(layers, edgels).labels[voxels.labels], truth)) > 0.98
 
 
 def test_a_layer_whose_own_body_is_a_scrap_keeps_what_it_has_of_another():

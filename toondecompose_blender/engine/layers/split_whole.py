@@ -25,6 +25,7 @@ RESTLESS = 0.225        # share of the changes of layer by chance from which a b
 CROWDED = 0.275         # ... and while there are more layers than sprites (measured: up to .27, from .28)
 MIXED = 0.05            # chance that two of its px are of two layers, below which a body is as good as whole
 LASTING, WHOLLY = 0.9, 0.95     # share of the frames that show a body that lasts, and of the foreground that such bodies are
+OFTEN, UNMIXED = 0.6, 0.1   # the first of bodies that meet at times; RESTLESS of one that is nearly one sprite (measured: .22)
 COMPARABLE, LIMB = 0.25, 0.1    # share of the largest body that one is no detail of it, and of a body that is a limb (judgement)
 TOGETHER = 0.25         # share of the frames that show several bodies at once
 LIKE = 20.0             # color difference at which pieces are tied .37 times as well as without ...
@@ -46,20 +47,31 @@ def made_whole(layers: Layers, edgels: Edgels) -> Layers:
 
 
 def each_its_own(layers: Layers, edgels: Edgels) -> Layers:
-    """`layers`, as many as there are sprites, after each of just as many bodies that last and never meet is one of them: what they share
-    a motion with, and a limb that had a layer of its own, go with them."""
+    """`layers`, as many as there are sprites, after each of just as many bodies is one of them: of bodies that last and never meet, with
+    what they share a motion with and a limb that had a layer of its own; of those that meet at times, if each is one of its own already
+    but for parts that change it by chance."""
     count, frames = len(layers.motions), len(layers.energy.graph.voxels.labels)
     bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
     known = bodies.body >= 0
     held, shown = np.zeros((bodies.count, count)), np.zeros((bodies.count, frames), bool)
     np.add.at(held, (bodies.body[known], layers.labels[bodies.piece[known]]), bodies.area[known])
     shown[bodies.body[known], bodies.frame[known]] = True
-    lasting = shown.mean(1) > LASTING
-    area, largest = held[lasting].sum(1), held[lasting].max(1, initial=0)
-    if (len(area) != count - 1 or area.min(initial=np.inf) < COMPARABLE * area.max(initial=0) or area.sum() < WHOLLY * bodies.area.sum()
-            or (largest < (1 - LIMB) * area).any() or len(set(held[lasting].argmax(1).tolist())) == count - 1):
-        return layers
-    return _whole(layers, bodies, lasting, edgels, spared=True)
+    lasting, often = shown.mean(1) > LASTING, shown.mean(1) > OFTEN
+    own = held.argmax(1)
+    if _as_sprites(held[lasting], count, bodies.area.sum()) and len(np.unique(own[lasting])) < count - 1:
+        return _whole(layers, bodies, lasting, edgels, spared=True)
+    if (count > 2 and _as_sprites(held[often], count, held.sum()) and len(np.unique(own[often])) == count - 1
+            and _cut_by_chance(bodies, layers, UNMIXED)[often].any()):
+        return _whole(layers, bodies, often, edgels, spared=True)
+    return layers
+
+
+def _as_sprites(held: np.ndarray, count: int, total: float) -> bool:
+    """Whether bodies are just as many as there are sprites among `count` layers, none a detail, nearly all of the `total` px, and each
+    nearly all of one layer; `held` (bodies, layers): px of each that a layer holds."""
+    area, largest = held.sum(1), held.max(1, initial=0)
+    return (len(area) == count - 1 and area.min(initial=np.inf) >= COMPARABLE * area.max(initial=0)
+            and area.sum() >= WHOLLY * total and bool((largest >= (1 - LIMB) * area).all()))
 
 
 def merged_but_bodies(layers: Layers, most: int, edgels: Edgels) -> Layers:
