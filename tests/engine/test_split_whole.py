@@ -106,7 +106,7 @@ def test_figures_that_never_part_are_one_body():
 
 @pytest.fixture(scope="module")
 def fighting():
-    """Layers, edgels and true labels of two figures, one red and one blue, redrawn on twos, that meet for a third of the clip; the layers
+    """Layers, edgels and true labels of two figures, one red and one blue, redrawn on twos, that touch for a fifth of the clip; the layers
     are true but for parts of them, picked at random, that are the other figure's."""
     random, frames, truth = np.random.default_rng(2), [], []
     for t in range(FRAMES):
@@ -133,6 +133,16 @@ def fighting():
     own = np.stack([np.bincount(voxels.labels.ravel(), truth.ravel() == k, voxels.count) for k in range(3)]).argmax(0)
     mixed = np.where((own > 0) & (random.random(voxels.count) < 0.07), 3 - own, own)
     return refitted(replace(find_layers(space, 3, forced=True), labels=mixed), edgels), edgels, truth
+
+
+def test_to_part_what_follows_costs_as_much_as_a_border(fighting):
+    layers, graph = fighting[0], fighting[0].energy.graph
+    energy = replace(layers.energy, ownership=np.zeros_like(layers.energy.ownership), unary=np.zeros_like(layers.energy.unary))
+    piece = graph.first[np.argmax(np.where(graph.length > 0, 0, graph.tie))]
+    labels = np.where(np.arange(graph.voxels.count) == piece, 2, 1)
+    parted = (graph.first == piece) != (graph.second == piece)
+    assert graph.tie[parted].sum() > graph.length[parted].sum()
+    assert energy.of(labels) == pytest.approx(energy.potts * graph.tie[parted].sum())
 
 
 def test_two_figures_that_meet_at_times_are_wholly_one_sprite_each(fighting):

@@ -48,10 +48,6 @@ class Graph:
     by_size: np.ndarray
     voxels: Supervoxels
 
-    def among(self, pairs: np.ndarray) -> Graph:
-        """Only these `pairs`, bool (P,), for components."""
-        return replace(self, first=self.first[pairs], second=self.second[pairs], length=self.length[pairs])
-
 
 @dataclass(frozen=True)
 class Conflicts:
@@ -91,14 +87,14 @@ class Energy:
 
 
 @numba.njit(nogil=True, cache=True)
-def _pair_terms(labels, first, second, length, ownership):
+def _pair_terms(labels, first, second, tie, ownership):
     """The ownership cost of each pair, and the tie of each whose pieces have different labels."""
     owned, outline, count = np.empty(len(first)), np.empty(len(first)), 0
     for p in range(len(first)):
         a, b = labels[first[p]], labels[second[p]]
         owned[p] = ownership[p, max(a, b), 1 if a > b else 2 if a < b else 0]
         if a != b:
-            outline[count] = length[p]
+            outline[count] = tie[p]
             count += 1
     return owned, outline[:count]
 
@@ -187,9 +183,10 @@ def owner_cost(edgels: Edgels, labels: np.ndarray, cost: np.ndarray) -> tuple[np
     return np.maximum(first, second), cost[np.arange(len(cost)), case]
 
 
-def components_of(graph: Graph, member: np.ndarray) -> np.ndarray:
-    """Connected pieces among the `member` ones (bool (n,)): component numbers (n,) without gaps, -1 outside."""
-    inside = member[graph.first] & member[graph.second] & (graph.length > 0)    # what only follows is seen at no time with it
+def components_of(graph: Graph, member: np.ndarray, pairs: np.ndarray | bool = True) -> np.ndarray:
+    """Connected pieces among the `member` ones (bool (n,)), by these `pairs` (bool (P,)) if any are given: component numbers (n,) without
+    gaps, -1 outside."""
+    inside = member[graph.first] & member[graph.second] & pairs & (graph.length > 0)    # what only follows is never beside it
     links = coo_matrix((np.ones(inside.sum()), (graph.first[inside], graph.second[inside])), (len(member),) * 2)
     _, parts = connected_components(links, directed=False)
     result = np.full(len(member), -1)

@@ -61,7 +61,7 @@ def _owned(own, border, pair, k, m):
 
 
 @numba.njit(nogil=True, cache=True)
-def _bounded(labels, label, a, b, costs, first, second, length, own, unary):
+def _bounded(labels, label, a, b, costs, first, second, tie, own, unary):
     """The bound as costs of each piece if it stays or moves, and of each pair if only b moves.
 
     Where a pair is not submodular, the cost of a mixed choice is raised: that of the piece which gains less by moving.
@@ -76,8 +76,8 @@ def _bounded(labels, label, a, b, costs, first, second, length, own, unary):
             stay[first[p]] += own[p, labels[first[p]], 0]
             move[first[p]] += own[p, label, 0]
         else:
-            outline[0, first[p]] += length[p]
-            outline[1, second[p]] += length[p]
+            outline[0, first[p]] += tie[p]
+            outline[1, second[p]] += tie[p]
     for m in range(len(a)):
         gains[0, a[m]] += costs[0, m] - costs[2, m]
         gains[1, b[m]] += costs[0, m] - costs[1, m]

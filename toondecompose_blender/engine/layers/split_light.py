@@ -52,7 +52,7 @@ def faint_lengths(graph: Graph, edgels: Edgels) -> np.ndarray:
 def shades_of(graph: Graph, member: np.ndarray, faint: np.ndarray) -> np.ndarray:
     """The gradients that the `member` pieces, bool (n,), are shades of: numbers (n,), -1 outside."""
     soft = faint > FAINT * graph.length
-    return components_of(graph.among(soft), member)
+    return components_of(graph, member, soft)
 
 
 def goes_on(labels: np.ndarray, parts: np.ndarray, graph: Graph, faint: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ def _parts(layers: Layers) -> Iterator[np.ndarray]:
     graph, labels = layers.energy.graph, layers.labels
     color = graph.voxels.color
     alike = (labels[graph.first] == labels[graph.second]) & (np.abs(color[graph.first] - color[graph.second]).max(1) < LIKE)
-    parts = components_of(graph.among(alike), labels > 0)
+    parts = components_of(graph, labels > 0, alike)
     inside = parts >= 0
     size = np.bincount(parts[inside], graph.voxels.size[inside])
     whole = np.bincount(labels, graph.voxels.size)

@@ -5,6 +5,8 @@ It must not know motions or labels: only pieces, colors and flow."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numba
 import numpy as np
 
@@ -17,7 +19,7 @@ __all__ = ["successions"]
 LIKE = 18               # color difference below which the two sides of a succession look like one thing
 
 
-def successions(voxels: Supervoxels, flow) -> list[tuple[np.ndarray, np.ndarray]]:
+def successions(voxels: Supervoxels, flow) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Per pair of frames, the pieces of which one ends where the `flow` leads from it to the other, or the other begins there, in nearly
     its color: as `first * count + second` with first < second, int64 (p,), and how many px lead from one to the other, (p,)."""
     first, last = _lives(voxels)
@@ -27,7 +29,7 @@ def successions(voxels: Supervoxels, flow) -> list[tuple[np.ndarray, np.ndarray]
                            last == t, first == t + 1).astype(np.int64)
         return np.unique(pairs.min(1) * voxels.count + pairs.max(1), return_counts=True)
 
-    return list(map_ordered(following, range(len(voxels.labels) - 1)))
+    return map_ordered(following, range(len(voxels.labels) - 1))
 
 
 def _lives(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray]:
