@@ -25,7 +25,7 @@ from .links import Measure
 from .models import grid_points
 from .motion import Motion
 from .pictures import Pictures, prepare
-from .planes import covered, first_planes, flows_of, held_together, rearmost, separated
+from .planes import covered, explained, first_planes, flows_of, held_together, rearmost, separated
 from .static import stands_still
 from .tracks import chained, find_tracks
 
@@ -38,7 +38,7 @@ _DOUBTFUL = 0.08  # px at 360 lines: links that disagree so much follow several 
 _LOANS = 4  # rounds in which a motion spreads to its neighbors in time
 _ASTRAY = 0.1  # weight of a point that does not go with the track: it may have been hidden, or the track be a pixel off
 _APART = 4.0  # px at 360 lines, on average from the reference frame: other motions are another plane's
-_BEHIND = 1.5  # times as many witnesses that a plane is covered as that it covers (measured: 1.14 of one in front, from 1.6 behind)
+_MIXED = 0.2  # of the points that the least plane explains alone: a motion with fewer follows now one plane and now another
 _CLEARER = 0.6  # of that disagreement: what planes apart must reach
 
 
@@ -102,21 +102,29 @@ def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, report: Repor
     pictures = prepare(frames)
     measure = Measure(pictures, "homography", None, accelerator=accelerator)
     start = resized(motion.homographies, pictures.factor, pictures.factor)
-    planes: list[Bundle] = []
+    planes, motions = [], [start]
     for plane in first_planes(measure, flows_of(pictures, flow), motion.reference):
-        if all(_apart(pictures, plane.homographies, other.homographies) for other in planes):
+        if held_together(plane) and all(_apart(pictures, plane.homographies, other) for other in motions):
             planes.append(plane)
-    own = next((n for n, plane in enumerate(planes) if not _apart(pictures, plane.homographies, start)), None)
-    if own is not None:
-        covers = covered(pictures, planes)
-        firm = [held_together(plane) for plane in planes]
-        if (covers[:, own] > _BEHIND * covers[own])[firm].any():
-            rear = rearmost(pictures, separated(measure, planes, motion.reference))
-            if _apart(pictures, rear.homographies, start):
-                motion = Motion(_full_size(pictures, rear.homographies), False, rear.family, rear.residual / pictures.factor,
-                                motion.reference)
+            motions.append(plane.homographies)
+    rear = _behind(pictures, start, planes)
+    if rear is not None:
+        motion = Motion(_full_size(pictures, rear.homographies), False, rear.family, rear.residual / pictures.factor, motion.reference)
     report.step()
     return motion
+
+
+def _behind(pictures: Pictures, camera: np.ndarray, planes: list[Bundle]) -> Bundle | None:
+    """The one of the `planes` that lies behind the one that the `camera` (T, 3, 3) follows and behind all others, if there is one."""
+    if not planes:
+        return None
+    motions = [plane.homographies for plane in planes]
+    every, own = explained(pictures, [camera, *motions])
+    if own[0] >= _MIXED * own[1:].min():
+        rear = rearmost(covered(pictures, [camera, *motions])) - 1
+        return planes[rear[0]] if len(rear) == 1 and rear[0] >= 0 else None
+    rear = rearmost(covered(pictures, motions))
+    return planes[rear[0]] if len(rear) == 1 and rear[0] == every[1:].argmax() else None
 
 
 def _apart(pictures: Pictures, one: np.ndarray, other: np.ndarray) -> bool:
@@ -151,7 +159,7 @@ def _rear_plane(measure: Measure, flow: Flow, whole: Bundle, reference: int) -> 
     pictures = measure.pictures
     found = separated(measure, first_planes(measure, flows_of(pictures, flow), reference), reference)
     planes = [plane for plane in found if plane.residual < _CLEARER * whole.residual]
-    return rearmost(pictures, planes) if planes else whole
+    return planes[rearmost(covered(pictures, [plane.homographies for plane in planes]))[0]] if planes else whole
 
 
 def _pair(pictures: Pictures, flow: Flow, told: Recalled[Features], t: int) -> list[Candidate]:

@@ -24,12 +24,14 @@ from .models import LADDER, Family
 from .pictures import Pictures
 from .tracks import chained, find_tracks
 
-__all__ = ["Flows", "covered", "first_planes", "flows_of", "held_together", "rearmost", "separated"]
+__all__ = ["Flows", "covered", "explained", "first_planes", "flows_of", "held_together", "rearmost", "separated"]
 
 _PLANES = 3
 _FOLLOWS = 0.7  # px at 360 lines: flow that goes with a track
 _LAG = 5  # frames: far enough to tell slow planes apart, near enough to look alike
-_NEAR = 9  # px at 360 lines: whoever covers a point is that close
+_NEAR = 2  # px at 360 lines: points that meet are that close
+_CLEARLY = 2  # times as many witnesses as against it (measured: 1.6 of thin branches before their like, true ones from 3)
+_CHANCE = 20  # witnesses
 _ROUNDS = 3
 
 
@@ -86,34 +88,59 @@ def held_together(bundle: Bundle) -> bool:
     return connected_components(coo_matrix((np.ones(len(bundle.links)), ends), (count, count)), directed=False)[0] == 1
 
 
-def rearmost(pictures: Pictures, bundles: list[Bundle]) -> Bundle:
-    """The plane that is covered by the others more than it covers them; the first of equals."""
-    covers = covered(pictures, bundles)
-    behind = np.sign(covers - covers.T).sum(1)
-    return bundles[int(behind.argmax())]
+def rearmost(covers: np.ndarray) -> np.ndarray:
+    """Which planes are clearly covered by more of the others than they clearly cover, by the witnesses of `covered`; all equals."""
+    behind = covers > _CLEARLY * covers.T + _CHANCE
+    depth = behind.sum(1).astype(int) - behind.sum(0)
+    return np.flatnonzero(depth == depth.max())
 
 
-def covered(pictures: Pictures, bundles: list[Bundle]) -> np.ndarray:
-    """How many witnesses say that a plane is covered by another: (the plane, the other).
+def covered(pictures: Pictures, planes: list[np.ndarray]) -> np.ndarray:
+    """How many witnesses say that a plane is covered by another: (the plane, the other), less what chance would have;
+    `planes` are motions (T, 3, 3).
 
-    A point is a witness if it moved with one plane alone until now and is gone next: what moves with another plane where it
-    should be, lies in front.
+    Two points that moved with a plane each, and alone, until now are witnesses if they should meet next, ahead or back in time: one
+    that is gone where the other is seen, lies behind. Chance is how many of the plane's points are gone where they meet none.
     """
-    result = np.zeros((len(bundles), len(bundles)))
+    met, lost = (np.zeros((len(planes), len(planes))) for _ in range(2))
+    free, faded = (np.zeros((len(planes), len(planes))) for _ in range(2))
     for t in paged(range(_LAG, len(pictures.gray) - _LAG)):
-        past = _exclusive(pictures, bundles, t, t - _LAG)
-        future = _exclusive(pictures, bundles, t + _LAG, t)
-        seen = [matches(pictures, t, t + _LAG, pictures.points[t], relative(b.homographies[t], b.homographies[t + _LAG])) for b in bundles]
-        for a, bundle in enumerate(bundles):
-            gone = pictures.points[t][past[a] & ~seen[a]].astype(np.float64)
-            image = np.round(project(relative(bundle.homographies[t], bundle.homographies[t + _LAG]), gone)).astype(int)
-            image = image[(image >= 0).all(1) & (image[:, 0] < pictures.width) & (image[:, 1] < pictures.height)]
-            own = _spread(pictures, pictures.points[t + _LAG][future[a]])
-            for b in range(len(bundles)):
-                if b != a:
-                    other = _spread(pictures, pictures.points[t + _LAG][future[b]])
-                    result[a, b] += (other & ~own)[image[:, 1], image[:, 0]].sum()
-    return result
+        for past, future in ((t - _LAG, t + _LAG), (t + _LAG, t - _LAG)):
+            arrivals = _arrivals(pictures, planes, t, past, future)
+            for b, (places, seen) in enumerate(arrivals):
+                any_other, other = _spread(pictures, places), _spread(pictures, places[seen])
+                for a, (own, kept) in enumerate(arrivals):
+                    x, y = own.T
+                    meets, alone = other[y, x], ~any_other[y, x]
+                    met[a, b] += meets.sum()
+                    lost[a, b] += (meets & ~kept).sum()
+                    free[a, b] += alone.sum()
+                    faded[a, b] += (alone & ~kept).sum()
+    witnesses = np.maximum(0, lost - met * faded / np.maximum(1, free))
+    np.fill_diagonal(witnesses, 0)
+    return witnesses
+
+
+def explained(pictures: Pictures, planes: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """How many points move with each of the `planes`, motions (T, 3, 3), and how many with it alone: two of (planes,)."""
+    every, own = (np.zeros(len(planes)) for _ in range(2))
+    for t in paged(range(len(pictures.gray) - _LAG)):
+        moving = _moving(pictures, planes, t, t + _LAG)
+        every += moving.sum(1)
+        own += (moving & (moving.sum(0) == 1)).sum(1)
+    return every, own
+
+
+def _arrivals(pictures: Pictures, planes: list[np.ndarray], t: int, past: int, future: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Where the points of frame t that came from frame `past` with one plane alone should be in frame `future`, int (N, 2) px, and
+    which are seen there, bool (N,); of each plane."""
+    arrivals = []
+    for plane, own in zip(planes, _exclusive(pictures, planes, t, past), strict=True):
+        points, motion = pictures.points[t][own], relative(plane[t], plane[future])
+        places = np.round(project(motion, points.astype(np.float64))).astype(int)
+        inside = (places >= 0).all(1) & (places[:, 0] < pictures.width) & (places[:, 1] < pictures.height)
+        arrivals.append((places[inside], matches(pictures, t, future, points, motion)[inside]))
+    return arrivals
 
 
 def _followed(pictures: Pictures, flow: np.ndarray, t: int, shift: np.ndarray) -> Candidate:
@@ -138,7 +165,8 @@ def _follows(pictures: Pictures, flow: np.ndarray, points: np.ndarray, motion: n
 def _contested(measure: Measure, bundles: list[Bundle], reference: int, least: Family | None) -> list[Bundle]:
     """Each plane again, from the points that move with it alone; `least`: at least this free (None: as the pictures say)."""
     pictures = measure.pictures
-    claims = list(map_ordered(lambda t: _claimed(pictures, bundles, t), range(len(pictures.gray))))
+    motions = [bundle.homographies for bundle in bundles]
+    claims = list(map_ordered(lambda t: _claimed(pictures, motions, t), range(len(pictures.gray))))
     improved = []
     for k, bundle in enumerate(bundles):
         own = replace(measure, weights=tuple(claim[k].astype(np.float32) for claim in claims))
@@ -147,19 +175,24 @@ def _contested(measure: Measure, bundles: list[Bundle], reference: int, least: F
     return improved
 
 
-def _claimed(pictures: Pictures, bundles: list[Bundle], t: int) -> list[np.ndarray]:
+def _claimed(pictures: Pictures, planes: list[np.ndarray], t: int) -> list[np.ndarray]:
     """For each plane, which precise points of frame t move with it alone, some frames back or ahead: bool (N,)."""
     count = len(pictures.gray)
     others = [u for u in (t - _LAG, t + _LAG) if 0 <= u < count] or [u for u in (t - 1, t + 1) if 0 <= u < count]
-    views = [_exclusive(pictures, bundles, t, u) for u in others]
+    views = [_exclusive(pictures, planes, t, u) for u in others]
     return [np.logical_or.reduce(claims) for claims in zip(*views, strict=True)]
 
 
-def _exclusive(pictures: Pictures, bundles: list[Bundle], source: int, target: int) -> list[np.ndarray]:
+def _exclusive(pictures: Pictures, planes: list[np.ndarray], source: int, target: int) -> list[np.ndarray]:
     """For each plane, which points of frame `source` move with it alone: bool (N,)."""
-    points = pictures.points[source]
-    every = np.stack([matches(pictures, source, target, points, relative(b.homographies[source], b.homographies[target])) for b in bundles])
+    every = _moving(pictures, planes, source, target)
     return list(every & (every.sum(0) == 1))
+
+
+def _moving(pictures: Pictures, planes: list[np.ndarray], source: int, target: int) -> np.ndarray:
+    """Which points of frame `source` move with each plane: bool (planes, N)."""
+    points = pictures.points[source]
+    return np.stack([matches(pictures, source, target, points, relative(plane[source], plane[target])) for plane in planes])
 
 
 def _spread(pictures: Pictures, points: np.ndarray) -> np.ndarray:
