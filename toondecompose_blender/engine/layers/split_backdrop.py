@@ -28,6 +28,7 @@ ABOVE = 0.8             # share of the background's contact with the top that a 
 GROUND = 0.01           # of the clip, that a ground fills (judgement)
 MOSTLY = 0.9            # of a piece lies there
 HELD = 0.8              # share of its outline that one layer holds (judgement; measured: .93)
+HALF = 0.5              # the same of flat paint (measured: .54)
 CHEAP = 6e-3            # energy a voxel that it costs to be that layer's, at most (measured: .004; of background seen through one from .02)
 
 
@@ -65,7 +66,7 @@ def sky_of(layers: Layers) -> np.ndarray:
     """The pieces of the background, bool (n,), that are one flat color all along the top of the picture and not at its bottom;
     all False if there is no such color."""
     voxels = layers.energy.graph.voxels
-    top, bottom = (np.bincount(voxels.labels[:, row].ravel(), minlength=voxels.count) for row in (0, -1))
+    top, bottom = _reach(voxels)
     free = layers.labels == 0
     highest = int(np.where(free, top, -1).argmax())
     color = voxels.color
@@ -84,18 +85,34 @@ def behind_all(layers: Layers, sky: np.ndarray) -> Layers:
 
 def grounded(layers: Layers) -> Layers:
     """`layers` after what a nearer one cuts off from the rest of the background, below itself, became its ground, if the pictures hardly
-    object."""
+    object: all that is there, then flat paint with hardly more than its upper edge in that layer."""
+    voxels, graph = layers.energy.graph.voxels, layers.energy.graph
+    for held, alike in ((HELD, True), (HALF, np.abs(voxels.color[graph.first] - voxels.color[graph.second]).max(1) < LIKE)):
+        free = layers.labels == 0
+        low = free & (_below(layers.labels, voxels) > MOSTLY * voxels.size) if held == HELD else free
+        parts = components_of(graph, low, alike)
+        layers = replace(layers, labels=_given(layers, parts, held))
+    return layers
+
+
+def _given(layers: Layers, parts: np.ndarray, held: float) -> np.ndarray:
+    """The labels after each of the `parts` (n,), -1 for no part, that reaches the bottom and not the top went to the layer that holds
+    more than this share of its outline, if there is one and it costs little."""
     voxels, labels, energy = layers.energy.graph.voxels, layers.labels, layers.energy
-    parts = components_of(energy.graph, (labels == 0) & (_below(labels, voxels) > MOSTLY * voxels.size))
     inside, now, result = parts >= 0, energy.of(labels), labels
-    size = np.bincount(parts[inside], voxels.size[inside])
-    for part in np.flatnonzero(size > GROUND * voxels.size.sum()):
+    size, top, bottom = (np.bincount(parts[inside], share[inside]) for share in (voxels.size, *_reach(voxels)))
+    for part in np.flatnonzero((size > GROUND * voxels.size.sum()) & (bottom > 0) & (top == 0)):
         outline = _outline(energy.graph, parts == part, labels, len(layers.motions))
         owner = int(outline.argmax())
         ground = np.where(parts == part, owner, labels)
-        if outline[owner] > HELD * outline.sum() and energy.of(ground) - now < CHEAP * size[part]:
+        if outline[owner] > held * outline.sum() and energy.of(ground) - now < CHEAP * size[part]:
             result = np.where(parts == part, owner, result)
-    return replace(layers, labels=result)
+    return result
+
+
+def _reach(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels of each piece in the top row and in the bottom row, (n,) each."""
+    return tuple(np.bincount(voxels.labels[:, row].ravel(), minlength=voxels.count) for row in (0, -1))
 
 
 def _below(labels: np.ndarray, voxels: Supervoxels) -> np.ndarray:
