@@ -31,6 +31,7 @@ TOGETHER = 0.25         # share of the frames that show several bodies at once
 LIKE = 20.0             # color difference at which pieces are tied .37 times as well as without ...
 LOOSE = 1e-3            # ... and at least so well
 SCRAP = 0.01            # energy a voxel below which a body that gave its layer to another is background (drawn clips: .005)
+MISFIT = 0.04           # energy a voxel from which a body has the motion that it would lose (measured: up to .02, .10 of a pillar)
 NOWHERE = 1e-9          # tie of each piece to no body at all: what nothing else ties is of none
 UNLIKELY = 1e-6         # chance below which a walk comes from no body
 WALKED = 16             # bodies that a walk may come from, the largest ones: a long clip has many scraps
@@ -159,9 +160,11 @@ def relabeled(layers: Layers, of: np.ndarray, restless: np.ndarray, spared: bool
     bodies, columns = linear_sum_assignment(-worth[:, 1:] - first[:, None])
     own[bodies] = 1 + columns
     leaving, now = restless | np.isin(held.argmax(1), own[restless]), layers.energy.of(labels)
-    for body in sorted(set(np.flatnonzero(leaving & ~restless).tolist()) - set(bodies.tolist())):
-        if layers.energy.of(np.where(of == body, 0, labels)) - now < SCRAP * size[of == body].sum():
+    for body in np.flatnonzero(leaving).tolist():
+        area = size[of == body].sum()
+        if not restless[body] and body not in bodies and layers.energy.of(np.where(of == body, 0, labels)) - now < SCRAP * area:
             own[body] = 0
+        leaving[body] = layers.energy.of(np.where(of == body, own[body], labels)) - now < MISFIT * area
     moving = leaving[of] & (of >= 0)
     for label in range(1, count) if spared else ():     # it stays in the body where it has the most
         lost = np.where(leaving & (own != label), held[:, label], 0)
