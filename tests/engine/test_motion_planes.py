@@ -12,7 +12,7 @@ from toondecompose_blender.engine.geometry import translation
 from toondecompose_blender.engine.motion import Motion, background_motion, rear_motion
 from toondecompose_blender.engine.motion.links import Measure
 from toondecompose_blender.engine.motion.pictures import prepare
-from toondecompose_blender.engine.motion.planes import first_planes, flows_of, separated
+from toondecompose_blender.engine.motion.planes import covered, first_planes, flows_of, rearmost, separated
 from toondecompose_blender.engine.report import Silent
 
 WIDTH, HEIGHT, FRAMES, PASS = 320, 180, 26, 5.2
@@ -59,10 +59,53 @@ def test_the_plane_behind_is_found_where_the_one_before_it_was_followed():
     flow = flow_of(frames)
     near = background_motion(frames, flow, report=Silent())
     assert error(near.homographies, POSTS) < FOLLOWED
-    assert error(rear_motion(frames, flow, near, report=Silent()).homographies, SKY) < FOLLOWED
+    rear, others = rear_motion(frames, flow, near, report=Silent())
+    assert error(rear.homographies, SKY) < FOLLOWED and any(error(other, POSTS) < FOLLOWED for other in others)
 
 
 def test_the_rear_plane_stays_the_one_that_is_followed():
     frames = posts_before(contrast=0.5, blur=3)
     rear = Motion(SKY @ np.linalg.inv(SKY[FRAMES // 2]), False, "similarity", 0.02, FRAMES // 2)
-    assert rear_motion(frames, flow_of(frames), rear, report=Silent()) is rear
+    assert rear_motion(frames, flow_of(frames), rear, report=Silent())[0] is rear
+
+
+FAR = np.stack([translation(-1.0 * t, 0) for t in range(FRAMES)])
+WALL = np.stack([translation(60 - 12.0 * t, 0) for t in range(FRAMES)])
+
+
+def wall_before() -> np.ndarray:
+    """Frames, uint8 (T, H, W, 3), of a house that a wall with gaps passes, so that now the one fills the picture and now the other."""
+    rng = np.random.default_rng(6)
+    far, near = painted(rng, WIDTH + 40, HEIGHT), painted(rng, WIDTH + 12 * FRAMES, HEIGHT)
+    shown = np.zeros(near.shape[1], bool)
+    for left in range(60, near.shape[1], 400):
+        shown[left:left + 170] = True
+    frames = []
+    for t in range(FRAMES):
+        x = np.arange(WIDTH) - 60 + 12 * t
+        inside = (x >= 0) & (x < len(shown))
+        wall = inside & shown[x.clip(0, len(shown) - 1)]
+        frames.append(np.where(wall[None, :, None], near[:, x.clip(0, len(shown) - 1)], far[:, t:t + WIDTH]))
+    return np.stack(frames).clip(0, 255).astype(np.uint8)
+
+
+def test_planes_that_fill_the_picture_in_turns_are_told_apart_and_ordered():
+    frames = wall_before()
+    pictures, flow = prepare(frames), flow_of(frames)
+    planes = first_planes(Measure(pictures, "homography"), flows_of(pictures, flow), FRAMES // 2)
+    errors = np.array([[error(plane.homographies, truth) for truth in (FAR, WALL)] for plane in planes])
+    house, wall = errors.argmin(0)
+    assert errors[house, 0] < FOLLOWED and errors[wall, 1] < FOLLOWED
+    covers = covered(pictures, [planes[house].homographies, planes[wall].homographies])
+    assert rearmost(covers).tolist() == [0] and covers[0, 1] > 4 * covers[1, 0]
+
+
+def test_a_camera_that_follows_now_one_plane_and_now_another_is_put_on_the_one_behind():
+    frames = wall_before()
+    steps = [(FAR if t % 8 < 4 else WALL)[[t, t + 1]] for t in range(FRAMES - 1)]
+    mixed = [np.eye(3)]
+    for before, after in steps:
+        mixed.append(after @ np.linalg.inv(before) @ mixed[-1])
+    mixed = np.stack(mixed) @ np.linalg.inv(mixed[FRAMES // 2])
+    rear, _ = rear_motion(frames, flow_of(frames), Motion(mixed, False, "translation", 0.02, FRAMES // 2), report=Silent())
+    assert error(mixed, FAR) > 10 and error(rear.homographies, FAR) < FOLLOWED

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 from tests.engine.test_hints_split import Told
 from tests.engine.test_split import FRAMES, HEIGHT, SQUARE, TALL, WIDTH, drawn, flow_of, overlap, panned, shifted, street
@@ -73,12 +74,15 @@ def test_what_frames_the_picture_and_stands_still_is_behind():
     assert split.still and [overlap(split.labels, truth, k) >= 0.9 for k in range(3)] == [True] * 3
 
 
-def wood_on_a_plain() -> tuple[np.ndarray, np.ndarray]:
-    """Houses that pass at 1 px a frame, and before them, at 4 px a frame, a row of trees on a plain of one paint (1)."""
+def wood_on_a_plain(clearing: int) -> tuple[np.ndarray, np.ndarray]:
+    """Houses that pass at 1 px a frame, and before them, at 4 px a frame, a row of trees on a plain of one paint (1); of eight trees so
+    many are missing."""
     far, random = street(7, WIDTH + FRAMES), np.random.default_rng(8)
     near = np.zeros((HEIGHT, WIDTH + 4 * FRAMES, 4), np.uint8)
-    for x in range(0, near.shape[1], 9):
+    for number, x in enumerate(range(0, near.shape[1], 9)):
         top, green = (int(value) for value in random.integers((44, 110), (54, 200)))
+        if number % 8 < clearing:
+            continue
         cv2.fillPoly(near, [np.array([(x - 9, 92), (x, top), (x + 9, 92)], np.int32)], (60, green, 70, 255))
     near[80:] = 90, 80, 150, 255
     frames, labels = [], []
@@ -89,8 +93,9 @@ def wood_on_a_plain() -> tuple[np.ndarray, np.ndarray]:
     return np.stack(frames), np.stack(labels).astype(np.uint8)
 
 
-def test_the_ground_below_what_is_near_is_near():
-    frames, truth = wood_on_a_plain()
+@pytest.mark.parametrize("clearing", [0, 2])
+def test_the_ground_below_what_is_near_is_near(clearing):
+    frames, truth = wood_on_a_plain(clearing)
     frames, figure = drawn(frames.__getitem__, (SQUARE, (205, 70, 60), lambda t: shifted(40 + 2 * t, 20)))
     truth = np.where(figure > 0, 2, truth)
     split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(1), static=False)

@@ -161,6 +161,19 @@ def test_a_layer_whose_own_body_is_a_scrap_keeps_what_it_has_of_another():
     assert labels.tolist() == [0, 2, 1, 1] and moving.tolist() == [False, True, False, False]
 
 
+@pytest.mark.parametrize("misfit, stays", [(0.1, True), (0.01, False)])
+def test_a_body_that_has_the_motion_of_its_layer_stays_there(misfit, stays):
+    size, none = np.array([9000.0, 5000, 4900, 100, 300]), np.zeros(0, np.int32)    # background, two pillars, a scrap of one, a runner
+    pillar = np.array([2], np.int32)
+    graph = SimpleNamespace(voxels=SimpleNamespace(size=size), first=pillar, second=pillar, length=np.zeros(1), tie=np.zeros(1))
+    ownership = np.zeros((1, 3, 3))
+    ownership[0, 2] = misfit * 5000
+    energy = Energy(graph, Conflicts(np.zeros(6, int), none, none.astype(float)), ownership, np.zeros((5, 3)), 0.0)
+    layers = SimpleNamespace(labels=np.array([0, 1, 1, 2, 2]), motions=(None,) * 3, energy=energy)
+    labels, _ = relabeled(layers, np.array([-1, 0, 1, 1, 2]), np.array([False, True, False]), False)
+    assert labels[1] == 1 and labels[2] == (1 if stays else 2)
+
+
 def test_a_clip_without_foreground_has_no_bodies():
     voxels = pieces_of(*[((10, 40),) for _ in range(3)])
     assert find_bodies(np.zeros(voxels.count, bool), voxels).count == 0

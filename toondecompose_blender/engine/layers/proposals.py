@@ -4,6 +4,7 @@ It must not know labels: it looks at edgels, pieces and flow, and at what its ea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,12 +49,14 @@ class Proposals:
 
 
 def propose_motions(edgels: Edgels, voxels: Supervoxels, frames: np.ndarray, flow, camera: np.ndarray, *,
-                    static: bool) -> Proposals:
-    """Proposals for `frames`; `camera` (T-1, 3, 3) is the background's motion from frame to frame, `static` if it stands still."""
+                    static: bool, planes: Sequence[np.ndarray] = ()) -> Proposals:
+    """Proposals for `frames`; `camera` (T-1, 3, 3) is the background's motion from frame to frame, `static` if it stands still; those of
+    `planes` known to be apart, of the same kind, are among them."""
     result = Proposals(edgels, voxels)
     result.add(camera)
     result.add(np.repeat(np.eye(3)[None], len(camera), 0))
-    result.add(fit_motion(edgels, edgels.weight))
+    for motion in (fit_motion(edgels, edgels.weight), *planes):
+        result.add(motion)
     _propose_pieces(result)
     for motion in dominant_motions(frames, flow, CHAINS):
         result.add(motion)

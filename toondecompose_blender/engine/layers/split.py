@@ -4,7 +4,7 @@ It must not know plates, mattes or drawings: its labels are where those begin.""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,20 +61,21 @@ class _Finished:
     still: bool
 
 
-def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.ndarray, static: bool, hints: Hints | None = None,
-                  report: Report | None = None) -> Split:
+def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.ndarray, static: bool, planes: Sequence[np.ndarray] = (),
+                  hints: Hints | None = None, report: Report | None = None) -> Split:
     """Labels and motions of the sprites in `frames` RGB uint8 (T, h, w, 3), short side about 270 to 360 px.
 
     `flow`: forward (T-1, h, w, 2) px and consistent(t); `sprites`: how many with the background, 2..8, None: as many as a
     merge would miss; `camera` float64 (T, 3, 3): background plane -> frame; `static`: whether the background stands still.
+    `planes`: motions (T, 3, 3) of planes that are known to be apart, which sprites may have.
     An artist's `hints` lead the split: then the labels of the sprites they are for are those of the artist.
     """
     report = report or Silent()
-    steps = np.stack([relative(camera[t], camera[t + 1]) for t in range(len(frames) - 1)])
+    steps = [np.stack([relative(motion[t], motion[t + 1]) for t in range(len(frames) - 1)]) for motion in (camera, *planes)]
     voxels = build_supervoxels(frames, flow)
     edgels = find_edgels(voxels, flow)
     report.step()
-    proposals = propose_motions(edgels, voxels, frames, flow, steps, static=static)
+    proposals = propose_motions(edgels, voxels, frames, flow, steps[0], static=static, planes=steps[1:])
     report.step()
     graph = build_graph(voxels, edgels, flow)
     tables = sprite_tables(proposals, graph)

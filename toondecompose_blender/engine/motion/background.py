@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..flow import Flow
-from ..geometry import project, resized
+from ..geometry import resized
 from ..paged import Recalled
 from ..parallel import map_ordered
 from ..report import Report, ticked
@@ -22,23 +22,20 @@ from .features import LARGEST_FEATURES, Features, feature_motions, features
 from .hypotheses import flow_homographies
 from .ladder import choose_family
 from .links import Measure
-from .models import grid_points
 from .motion import Motion
 from .pictures import Pictures, prepare
-from .planes import covered, explained, first_planes, flows_of, held_together, rearmost, separated
+from .planes import covered, first_planes, flows_of, rearmost, separated
 from .static import stands_still
 from .tracks import chained, find_tracks
 
 if TYPE_CHECKING:
     from ..accelerator import Accelerator
 
-__all__ = ["background_motion", "rear_motion", "refine_motion"]
+__all__ = ["background_motion", "refine_motion"]
 
 _DOUBTFUL = 0.08  # px at 360 lines: links that disagree so much follow several planes (.02 px is usual)
 _LOANS = 4  # rounds in which a motion spreads to its neighbors in time
 _ASTRAY = 0.1  # weight of a point that does not go with the track: it may have been hidden, or the track be a pixel off
-_APART = 4.0  # px at 360 lines, on average from the reference frame: other motions are another plane's
-_MIXED = 0.2  # of the points that the least plane explains alone: a motion with fewer follows now one plane and now another
 _CLEARER = 0.6  # of that disagreement: what planes apart must reach
 
 
@@ -89,49 +86,6 @@ def refine_motion(frames: np.ndarray, motion: Motion, *, weights: np.ndarray | N
         return motion
     homographies = _full_size(pictures, bundle.homographies)
     return Motion(homographies, False, bundle.family, bundle.residual / pictures.factor, motion.reference)
-
-
-def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, report: Report, accelerator: Accelerator | None = None) -> Motion:
-    """The motion of the plane behind the one that `motion` follows, if planes are apart and one is clearly behind; else `motion`.
-
-    `frames` RGB uint8 (T, h, w, 3), `flow` of the same frames.
-    """
-    if motion.static:
-        return motion
-    report.stage("planes apart", 1)
-    pictures = prepare(frames)
-    measure = Measure(pictures, "homography", None, accelerator=accelerator)
-    start = resized(motion.homographies, pictures.factor, pictures.factor)
-    planes, motions = [], [start]
-    for plane in first_planes(measure, flows_of(pictures, flow), motion.reference):
-        if held_together(plane) and all(_apart(pictures, plane.homographies, other) for other in motions):
-            planes.append(plane)
-            motions.append(plane.homographies)
-    rear = _behind(pictures, start, planes)
-    if rear is not None:
-        motion = Motion(_full_size(pictures, rear.homographies), False, rear.family, rear.residual / pictures.factor, motion.reference)
-    report.step()
-    return motion
-
-
-def _behind(pictures: Pictures, camera: np.ndarray, planes: list[Bundle]) -> Bundle | None:
-    """The one of the `planes` that lies behind the one that the `camera` (T, 3, 3) follows and behind all others, if there is one."""
-    if not planes:
-        return None
-    motions = [plane.homographies for plane in planes]
-    every, own = explained(pictures, [camera, *motions])
-    if own[0] >= _MIXED * own[1:].min():
-        rear = rearmost(covered(pictures, [camera, *motions])) - 1
-        return planes[rear[0]] if len(rear) == 1 and rear[0] >= 0 else None
-    rear = rearmost(covered(pictures, motions))
-    return planes[rear[0]] if len(rear) == 1 and rear[0] == every[1:].argmax() else None
-
-
-def _apart(pictures: Pictures, one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two motions (T, 3, 3) that start from the same frame take the picture to different places."""
-    grid = grid_points(pictures.width, pictures.height)
-    gaps = [np.linalg.norm(project(a, grid) - project(b, grid), axis=1).mean() for a, b in zip(one, other, strict=True)]
-    return float(np.mean(gaps)) > _APART * pictures.scale
 
 
 def _settled_track(pictures: Pictures, pairs: list[list[Candidate]]) -> np.ndarray:

@@ -21,6 +21,8 @@ _BORDER_WEIGHT = 30.0  # against 144 cells: the border is background in most sho
 _JUMP_COST, _FAR_JUMP = 0.25, 30.0  # share of a pair's best score, paid in full from so many px (at 360 lines) of changed velocity
 _SURE_WEIGHT = 0.8  # what repeats matches under many motions, surroundings under one
 _LEAVING_COST = 5.0  # cells: a track that explains nothing any more of what it explained (from 5 to 40 planes come out the same)
+_SWAP_COST = 3.0  # cells: tracks that swap; those of one motion, hardly told apart, else do at every step
+_UNSEEN = 0.25  # of what a track explains in most pairs (judgement)
 _LEAST_SHARED = 0.4  # of the points: a motion that keeps fewer inside the frame is believed less
 _LEAST_CELLS = 2.0  # on average: below it a track is noise
 
@@ -47,9 +49,9 @@ def find_tracks(pairs: list[list[Candidate]], pictures: Pictures, *, count: int,
         for t, k in enumerate(chosen):
             free[t] = free[t] & ~pairs[t][k].matched
     tracks = [[pairs[t][k] for t, k in enumerate(path)] for path in paths]
-    if by_flow and len(tracks) > 1:
-        tracks = _untangled(cells, tracks, width, height)
-    return [np.stack([candidate.homography for candidate in track]) for track in tracks]
+    if not by_flow:
+        return [np.stack([candidate.homography for candidate in track]) for track in tracks]
+    return [_bridged(cells, track) for track in _untangled(cells, tracks, width, height)]
 
 
 def chained(steps: np.ndarray, reference: int) -> np.ndarray:
@@ -118,6 +120,7 @@ def _untangled(cells: list[_Cells], tracks: list[list[Candidate]], width: int, h
     for t in range(1, len(cells)):
         gaps = _gaps(cells, [track[t - 1] for track in tracks], [track[t] for track in tracks], t, width, height)
         reached = total + np.array([[gaps[list(before), list(now)].sum() for before in orders] for now in orders])
+        reached += _SWAP_COST * (1 - np.eye(len(orders)))
         back.append(reached.argmin(1))
         total = reached.min(1)
     path = [int(total.argmin())]
@@ -125,6 +128,15 @@ def _untangled(cells: list[_Cells], tracks: list[list[Candidate]], width: int, h
         path.append(int(previous[path[-1]]))
     kept = [[tracks[orders[k][n]][t] for t, k in enumerate(reversed(path))] for n in range(len(tracks))]
     return sorted(kept, key=lambda track: -sum(cells[t].explained(c.matched).sum() for t, c in enumerate(track)))
+
+
+def _bridged(cells: list[_Cells], track: list[Candidate]) -> np.ndarray:
+    """The motions (T-1, 3, 3) of a track; where it explains hardly anything it was not seen, and goes on as before and after."""
+    explained = np.array([cells[t].explained(candidate.matched).sum() for t, candidate in enumerate(track)])
+    steps = np.stack([candidate.homography for candidate in track])
+    seen = np.flatnonzero(explained >= _UNSEEN * np.median(explained))
+    entries = [np.interp(np.arange(len(steps)), seen, entry) for entry in steps[seen].reshape(len(seen), 9).T]
+    return np.stack(entries, 1).reshape(-1, 3, 3)
 
 
 def _gaps(cells: list[_Cells], before: list[Candidate], after: list[Candidate], t: int, width: int, height: int) -> np.ndarray:

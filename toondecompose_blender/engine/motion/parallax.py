@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Planes apart where a camera's motion is known already: which lies behind the one that it follows, and how all of them move.
+It must not know sprites; nor does it measure: it chooses among the planes that the flow tells apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..flow import Flow
+from ..geometry import project, resized
+from ..report import Report
+from .links import Measure
+from .models import grid_points
+from .motion import Motion
+from .pictures import Pictures, prepare
+from .planes import covered, explained, first_planes, flows_of, held_together, rearmost
+
+if TYPE_CHECKING:
+    from ..accelerator import Accelerator
+
+__all__ = ["rear_motion"]
+
+_APART = 4.0  # px at 360 lines, on average from the reference frame: other motions are another plane's
+_MIXED = 0.2  # of the points that the least plane explains alone: a motion with fewer follows now one plane and now another
+
+
+def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, report: Report,
+                accelerator: Accelerator | None = None) -> tuple[Motion, list[np.ndarray]]:
+    """The motion of the plane behind the one that `motion` follows, if planes are apart and one is clearly behind, else `motion`; and
+    the motions (T, 3, 3) of the other planes.
+
+    `frames` RGB uint8 (T, h, w, 3), `flow` of the same frames.
+    """
+    if motion.static:
+        return motion, []
+    report.stage("planes apart", 1)
+    pictures = prepare(frames)
+    measure = Measure(pictures, "homography", None, accelerator=accelerator)
+    camera = resized(motion.homographies, pictures.factor, pictures.factor)
+    planes, motions = [], [camera]
+    for plane in first_planes(measure, flows_of(pictures, flow), motion.reference):
+        if held_together(plane) and all(_apart(pictures, plane.homographies, other) for other in motions):
+            planes.append(plane)
+            motions.append(plane.homographies)
+    found = [motion] + [Motion(resized(plane.homographies, 1 / pictures.factor, 1 / pictures.factor), False, plane.family,
+                               plane.residual / pictures.factor, motion.reference) for plane in planes]
+    rear = found.pop(_behind(pictures, motions) if planes else 0)
+    report.step()
+    return rear, [plane.homographies for plane in found]
+
+
+def _behind(pictures: Pictures, motions: list[np.ndarray]) -> int:
+    """Which of the planes' `motions` (T, 3, 3) lies behind the first and behind all others; 0, the first, if that is not clear."""
+    every, own = explained(pictures, motions)
+    if own[0] >= _MIXED * own[1:].min():
+        rear = rearmost(covered(pictures, motions))
+        return int(rear[0]) if len(rear) == 1 else 0
+    rear = rearmost(covered(pictures, motions[1:]), clearly=False) + 1      # any of them is better than a mixture
+    return int(rear[0]) if len(rear) == 1 and rear[0] == 1 + every[1:].argmax() else 0
+
+
+def _apart(pictures: Pictures, one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two motions (T, 3, 3) that start from the same frame take the picture to different places."""
+    grid = grid_points(pictures.width, pictures.height)
+    gaps = [np.linalg.norm(project(a, grid) - project(b, grid), axis=1).mean() for a, b in zip(one, other, strict=True)]
+    return float(np.mean(gaps)) > _APART * pictures.scale
