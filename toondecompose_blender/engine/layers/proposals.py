@@ -55,10 +55,9 @@ def propose_motions(edgels: Edgels, voxels: Supervoxels, frames: np.ndarray, flo
     result = Proposals(edgels, voxels)
     result.add(camera)
     result.add(np.repeat(np.eye(3)[None], len(camera), 0))
-    for motion in (fit_motion(edgels, edgels.weight), *planes):
-        result.add(motion)
+    result.add(fit_motion(edgels, edgels.weight))
     _propose_pieces(result)
-    for motion in dominant_motions(frames, flow, CHAINS):
+    for motion in (*planes, *dominant_motions(frames, flow, CHAINS)):
         result.add(motion)
     for _ in range(CORRELATIONS):
         if not _propose_correlated(result):

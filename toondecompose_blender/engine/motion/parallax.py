@@ -28,8 +28,8 @@ _MIXED = 0.2  # of the points that the least plane explains alone: a motion with
 
 def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, report: Report,
                 accelerator: Accelerator | None = None) -> tuple[Motion, list[np.ndarray]]:
-    """The motion of the plane behind the one that `motion` follows, if planes are apart and one is clearly behind, else `motion`; and
-    the motions (T, 3, 3) of the other planes.
+    """The motion of the plane behind the one that `motion` follows, and the motions (T, 3, 3) of the others, if planes are apart and one
+    is clearly behind; else `motion` and no others.
 
     `frames` RGB uint8 (T, h, w, 3), `flow` of the same frames.
     """
@@ -44,11 +44,13 @@ def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, report: Repor
         if held_together(plane) and all(_apart(pictures, plane.homographies, other) for other in motions):
             planes.append(plane)
             motions.append(plane.homographies)
-    found = [motion] + [Motion(resized(plane.homographies, 1 / pictures.factor, 1 / pictures.factor), False, plane.family,
-                               plane.residual / pictures.factor, motion.reference) for plane in planes]
-    rear = found.pop(_behind(pictures, motions) if planes else 0)
+    rear = _behind(pictures, motions) if planes else 0
     report.step()
-    return rear, [plane.homographies for plane in found]
+    if rear == 0:
+        return motion, []
+    others = [resized(one, 1 / pictures.factor, 1 / pictures.factor) for one in motions]
+    plane, behind = planes[rear - 1], others.pop(rear)
+    return Motion(behind, False, plane.family, plane.residual / pictures.factor, motion.reference), others
 
 
 def _behind(pictures: Pictures, motions: list[np.ndarray]) -> int:
