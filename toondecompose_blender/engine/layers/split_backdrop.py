@@ -87,12 +87,10 @@ def grounded(layers: Layers) -> Layers:
     """`layers` after what a nearer one cuts off from the rest of the background, below itself, became its ground, if the pictures hardly
     object: all that is there, then flat paint with hardly more than its upper edge in that layer."""
     voxels, graph = layers.energy.graph.voxels, layers.energy.graph
-    for held, alike in ((HELD, True), (HALF, np.abs(voxels.color[graph.first] - voxels.color[graph.second]).max(1) < LIKE)):
-        free = layers.labels == 0
-        low = free & (_below(layers.labels, voxels) > MOSTLY * voxels.size) if held == HELD else free
-        parts = components_of(graph, low, alike)
-        layers = replace(layers, labels=_given(layers, parts, held))
-    return layers
+    low = (layers.labels == 0) & (_below(layers.labels, voxels) > MOSTLY * voxels.size)
+    layers = replace(layers, labels=_given(layers, components_of(graph, low), HELD))
+    alike = np.abs(voxels.color[graph.first] - voxels.color[graph.second]).max(1) < LIKE
+    return replace(layers, labels=_given(layers, components_of(graph, layers.labels == 0, alike), HALF))
 
 
 def _given(layers: Layers, parts: np.ndarray, held: float) -> np.ndarray:

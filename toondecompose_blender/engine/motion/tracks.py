@@ -94,13 +94,14 @@ class _Cells:
         return np.bincount(self._cell[which], minlength=len(self._points)) / np.maximum(1, self._points)
 
     def arrived(self, candidate: Candidate, which: np.ndarray, following: _Cells) -> np.ndarray:
-        """What the candidate makes of `which` points, as a share of those of the `following` frame's cells."""
+        """Where the candidate takes `which` points, as a share of those of the `following` frame's cells."""
         places = project(candidate.homography, self._places[which].astype(np.float64))
-        return np.bincount(self._at(places), minlength=len(self._points)) / np.maximum(1, following._points)
+        inside = (places >= 0).all(1) & (places < self._size).all(1)
+        return np.bincount(self._at(places[inside]), minlength=len(self._points)) / np.maximum(1, following._points)
 
     def _at(self, points: np.ndarray) -> np.ndarray:
-        cell = (points * np.array(_CELLS) / self._size).astype(int).clip(0, np.array(_CELLS) - 1)
-        return cell[:, 1] * _CELLS[0] + cell[:, 0]
+        column, row = (points * _CELLS / self._size).astype(int).T
+        return row * _CELLS[0] + column
 
 
 def _left(cells: list[_Cells], pairs: list[list[Candidate]], free: list[np.ndarray], t: int) -> np.ndarray:
