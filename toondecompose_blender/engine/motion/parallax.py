@@ -28,8 +28,8 @@ _MIXED = 0.2  # of the points that the least plane explains alone: a motion with
 
 def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, report: Report,
                 accelerator: Accelerator | None = None) -> tuple[Motion, list[np.ndarray]]:
-    """The motion of the plane behind the one that `motion` follows, and the motions (T, 3, 3) of the others, if planes are apart and one
-    is clearly behind; else `motion` and no others.
+    """The motion of the plane behind the one that `motion` follows, which may be that one, and the motions (T, 3, 3) of the others, if
+    planes are apart and one is clearly behind; else `motion` and no others.
 
     `frames` RGB uint8 (T, h, w, 3), `flow` of the same frames.
     """
@@ -44,23 +44,26 @@ def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, report: Repor
         if held_together(plane) and all(_apart(pictures, plane.homographies, other) for other in motions):
             planes.append(plane)
             motions.append(plane.homographies)
-    rear = _behind(pictures, motions) if planes else 0
+    rear = _behind(pictures, motions) if planes else None
     report.step()
-    if rear == 0:
+    if rear is None:
         return motion, []
     others = [resized(one, 1 / pictures.factor, 1 / pictures.factor) for one in motions]
-    plane, behind = planes[rear - 1], others.pop(rear)
-    return Motion(behind, False, plane.family, plane.residual / pictures.factor, motion.reference), others
+    behind = others.pop(rear)
+    if rear > 0:
+        plane = planes[rear - 1]
+        motion = Motion(behind, False, plane.family, plane.residual / pictures.factor, motion.reference)
+    return motion, others
 
 
-def _behind(pictures: Pictures, motions: list[np.ndarray]) -> int:
-    """Which of the planes' `motions` (T, 3, 3) lies behind the first and behind all others; 0, the first, if that is not clear."""
+def _behind(pictures: Pictures, motions: list[np.ndarray]) -> int | None:
+    """Which of the planes' `motions` (T, 3, 3) lies behind the first and behind all others; None if that is not clear."""
     every, own = explained(pictures, motions)
     if own[0] >= _MIXED * own[1:].min():
         rear = rearmost(covered(pictures, motions))
-        return int(rear[0]) if len(rear) == 1 else 0
+        return int(rear[0]) if len(rear) == 1 else None
     rear = rearmost(covered(pictures, motions[1:]), clearly=False) + 1      # any of them is better than a mixture
-    return int(rear[0]) if len(rear) == 1 and rear[0] == 1 + every[1:].argmax() else 0
+    return int(rear[0]) if len(rear) == 1 and rear[0] == 1 + every[1:].argmax() else None
 
 
 def _apart(pictures: Pictures, one: np.ndarray, other: np.ndarray) -> bool:
