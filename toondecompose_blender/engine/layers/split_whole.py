@@ -148,7 +148,7 @@ def _whole(layers: Layers, bodies: Bodies, restless: np.ndarray, edgels: Edgels,
 
 def relabeled(layers: Layers, of: np.ndarray, restless: np.ndarray, spared: bool) -> tuple[np.ndarray, np.ndarray]:
     """The labels with each restless body (`of` int (n,): that of each piece, -1 for none) in one layer, its own, which others leave,
-    and the pieces, bool (n,), of such bodies."""
+    and the pieces, bool (n,), of such bodies; none leaves a layer whose motion it has."""
     labels, size, count = layers.labels, layers.energy.graph.voxels.size, len(layers.motions)
     held = np.zeros((len(restless), count))
     np.add.at(held, (of[of >= 0], labels[of >= 0]), size[of >= 0])

@@ -111,6 +111,20 @@ def _left(cells: list[_Cells], pairs: list[list[Candidate]], free: list[np.ndarr
     return np.array([[1 - np.minimum(a, b).sum() / max(1e-9, min(a.sum(), b.sum())) for b in before] for a in after])
 
 
+def _best_path(pairs: list[list[Candidate]], scores: list[np.ndarray], left: Sequence[np.ndarray | float], width: int,
+               height: int) -> list[int]:
+    """Viterbi: the candidates of largest score minus jumps of the center's velocity and what is `left` of the picture."""
+    center = np.array([[width / 2, height / 2]])
+    moves = [np.array([(project(c.homography, center) - center)[0] for c in pair]) * 360 / height for pair in pairs]
+    total, back = scores[0], []
+    for t in range(1, len(pairs)):
+        jump = np.abs(moves[t][:, None] - moves[t - 1][None]).sum(-1)
+        reached = total[None] - _JUMP_COST * scores[t].max() * np.minimum(1, jump / _FAR_JUMP) - _LEAVING_COST * left[t - 1]
+        back.append(reached.argmax(1))
+        total = scores[t] + reached.max(1)
+    return _traced(back, int(total.argmax()))
+
+
 def _untangled(cells: list[_Cells], tracks: list[list[Candidate]], width: int, height: int) -> list[list[Candidate]]:
     """The tracks after they swapped where each then stays better with what it explains and with its velocity; the largest first.
 
@@ -124,20 +138,9 @@ def _untangled(cells: list[_Cells], tracks: list[list[Candidate]], width: int, h
         reached += _SWAP_COST * (1 - np.eye(len(orders)))
         back.append(reached.argmin(1))
         total = reached.min(1)
-    path = [int(total.argmin())]
-    for previous in reversed(back):
-        path.append(int(previous[path[-1]]))
-    kept = [[tracks[orders[k][n]][t] for t, k in enumerate(reversed(path))] for n in range(len(tracks))]
+    path = _traced(back, int(total.argmin()))
+    kept = [[tracks[orders[k][n]][t] for t, k in enumerate(path)] for n in range(len(tracks))]
     return sorted(kept, key=lambda track: -sum(cells[t].explained(c.matched).sum() for t, c in enumerate(track)))
-
-
-def _bridged(cells: list[_Cells], track: list[Candidate]) -> np.ndarray:
-    """The motions (T-1, 3, 3) of a track; where it explains hardly anything it was not seen, and goes on as before and after."""
-    explained = np.array([cells[t].explained(candidate.matched).sum() for t, candidate in enumerate(track)])
-    steps = np.stack([candidate.homography for candidate in track])
-    seen = np.flatnonzero(explained >= _UNSEEN * np.median(explained))
-    entries = [np.interp(np.arange(len(steps)), seen, entry) for entry in steps[seen].reshape(len(seen), 9).T]
-    return np.stack(entries, 1).reshape(-1, 3, 3)
 
 
 def _gaps(cells: list[_Cells], before: list[Candidate], after: list[Candidate], t: int, width: int, height: int) -> np.ndarray:
@@ -153,18 +156,18 @@ def _gaps(cells: list[_Cells], before: list[Candidate], after: list[Candidate], 
     return result
 
 
-def _best_path(pairs: list[list[Candidate]], scores: list[np.ndarray], left: Sequence[np.ndarray | float], width: int,
-               height: int) -> list[int]:
-    """Viterbi: the candidates of largest score minus jumps of the center's velocity and what is `left` of the picture."""
-    center = np.array([[width / 2, height / 2]])
-    moves = [np.array([(project(c.homography, center) - center)[0] for c in pair]) * 360 / height for pair in pairs]
-    total, back = scores[0], []
-    for t in range(1, len(pairs)):
-        jump = np.abs(moves[t][:, None] - moves[t - 1][None]).sum(-1)
-        reached = total[None] - _JUMP_COST * scores[t].max() * np.minimum(1, jump / _FAR_JUMP) - _LEAVING_COST * left[t - 1]
-        back.append(reached.argmax(1))
-        total = scores[t] + reached.max(1)
-    path = [int(total.argmax())]
+def _bridged(cells: list[_Cells], track: list[Candidate]) -> np.ndarray:
+    """The motions (T-1, 3, 3) of a track; where it explains hardly anything it was not seen, and goes on as before and after."""
+    explained = np.array([cells[t].explained(candidate.matched).sum() for t, candidate in enumerate(track)])
+    steps = np.stack([candidate.homography for candidate in track])
+    seen = np.flatnonzero(explained >= _UNSEEN * np.median(explained))
+    entries = [np.interp(np.arange(len(steps)), seen, entry) for entry in steps[seen].reshape(len(seen), 9).T]
+    return np.stack(entries, 1).reshape(-1, 3, 3)
+
+
+def _traced(back: list[np.ndarray], last: int) -> list[int]:
+    """The best path that ends in state `last`, from the best state before each state of each step."""
+    path = [last]
     for previous in reversed(back):
         path.append(int(previous[path[-1]]))
     return path[::-1]
