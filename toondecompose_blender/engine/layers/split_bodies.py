@@ -77,11 +77,10 @@ def _sighted(foreground: np.ndarray, voxels: Supervoxels) -> _Sightings:
     parts, links, overlap, begin, regions, last = [], [], [], 0, 0, None
     for t, (pieces, area, region, at) in enumerate(map_ordered(lambda labels: _of_frame(foreground, labels, least), voxels.labels)):
         parts.append((np.full(len(pieces), t), pieces, np.where(region >= 0, region + regions, -1), area))
-        at = np.where(at >= 0, at + begin, -1)
         if last is not None:
-            both = (last >= 0) & (at >= 0)
-            pairs, px = np.unique(np.stack([last[both], at[both]], 1), axis=0, return_counts=True)
-            links.append(pairs)
+            both, before = (last >= 0) & (at >= 0), len(parts[-2][1])
+            pairs, px = np.unique(last[both] * len(pieces) + at[both], return_counts=True)
+            links.append(np.stack([pairs // max(1, len(pieces)) + begin - before, pairs % max(1, len(pieces)) + begin], 1))
             overlap.append(px)
         last = at
         begin += len(pieces)
@@ -98,10 +97,18 @@ def _of_frame(foreground: np.ndarray, labels: np.ndarray, least: float) -> tuple
     large = stats[:, cv2.CC_STAT_AREA] >= least
     large[0] = False
     number = np.where(large, np.cumsum(large) - 1, -1)
-    keys, at, area = np.unique(labels[shown].astype(np.int64) * count + regions[shown], return_inverse=True, return_counts=True)
+    there = labels[shown]
+    pieces = np.flatnonzero(np.bincount(there, minlength=len(foreground)))
+    compact = np.zeros(len(foreground), np.int64)
+    compact[pieces] = np.arange(len(pieces))
+    keys = compact[there] * count + regions[shown]
+    area = np.bincount(keys)
+    sightings = np.flatnonzero(area)
+    place = np.zeros(len(area), np.int64)
+    place[sightings] = np.arange(len(sightings))
     where = np.full(labels.shape, -1)
-    where[shown] = at.ravel()
-    return keys // count, area, number[keys % count], where
+    where[shown] = place[keys]
+    return pieces[sightings // count], area[sightings], number[sightings % count], where
 
 
 def _stretches(seen: _Sightings) -> list[_Stretch]:
