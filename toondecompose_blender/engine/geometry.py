@@ -54,5 +54,12 @@ def displacement(homography: np.ndarray, width: int, height: int) -> float:
 
 def warp_to(picture: np.ndarray, homography: np.ndarray, width: int, height: int, *,
             flags: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
-    """`picture` seen through `homography` (picture -> target) on a target of the given size."""
+    """`picture` seen through `homography` (picture -> target) on a target of the given size; a move by whole pixels copies them."""
+    x, y = np.rint(homography[:2, 2]).tolist()
+    if np.array_equal(homography, translation(x, y)):
+        left, top = max(0, -int(x)), max(0, -int(y))
+        part = picture[top:max(0, height - int(y)), left:max(0, width - int(x))]
+        if part.size:
+            before, above = max(0, int(x)), max(0, int(y))
+            return cv2.copyMakeBorder(part, above, height - above - part.shape[0], before, width - before - part.shape[1], border)
     return cv2.warpPerspective(picture, homography, (width, height), flags=flags, borderMode=border)

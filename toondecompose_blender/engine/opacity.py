@@ -13,7 +13,7 @@ import numpy as np
 
 from .drawings import ExposureSheet
 from .drawings_canvas import canvas_of
-from .geometry import normalized, translation
+from .geometry import normalized, translation, warp_to
 from .layers.plate import Canvas, Look
 from .matting.sprites import Sighting, solve_drawings
 from .matting.triangulation import Matte
@@ -200,7 +200,7 @@ class _Walker:
         shown, seen = self.look(t)
         usable = ((self.front[t] < 64) & seen).astype(np.float32)
         blur, stride = LEVELS[level]
-        parts = (cv2.warpPerspective(np.float32(part), np.linalg.inv(homography), (self.canvas.width, self.canvas.height))
+        parts = (warp_to(np.float32(part), np.linalg.inv(homography), self.canvas.width, self.canvas.height)
                  for part in (self.frames[t], shown, usable))
         frame, behind, weight = (_at(part, blur * self.scale, stride) for part in parts)
         return frame, behind, (weight > 0.99).astype(np.float32)

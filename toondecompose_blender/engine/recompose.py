@@ -10,18 +10,18 @@ from functools import lru_cache, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numba
 import numpy as np
 
 from ..protocol import Decomposition, ResultError, Sprite, inside
+from .geometry import warp_to
 from .parallel import map_ordered
 from .pictures import read_picture
 
 if TYPE_CHECKING:
     from .accelerator import Accelerator
 
-__all__ = ["SpriteRenderer", "Recomposer", "whole_sprites", "over", "through", "decibel"]
+__all__ = ["SpriteRenderer", "Recomposer", "whole_sprites", "over", "through", "rounded", "decibel"]
 
 CACHED_DRAWINGS = 4        # of a sprite, as they are mixed ...
 CACHED_BYTES = 64 << 20    # ... and as they were read: a cycle's drawings come again and again
@@ -35,8 +35,7 @@ def through(straight: np.ndarray, homography: np.ndarray, width: int, height: in
     from this and 74 dB from interpolating premultiplied color.  The drawings continue their colors under alpha 0, so no
     fringe comes of it.
     """
-    picture = cv2.warpPerspective(straight, homography, (width, height), flags=cv2.INTER_LINEAR,
-                                  borderMode=cv2.BORDER_CONSTANT, borderValue=(0, 0, 0, 0))
+    picture = warp_to(straight, homography, width, height)
     _premultiply(picture)
     return picture
 
@@ -62,7 +61,7 @@ def over(front: np.ndarray, behind: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(nogil=True, cache=True, error_model="numpy")
-def _rounded(picture):
+def rounded(picture: np.ndarray) -> np.ndarray:
     """uint8 of float32 (H, W, 3) in 0..1."""
     result = np.empty(picture.shape, np.uint8)
     for y in range(picture.shape[0]):
@@ -165,7 +164,7 @@ class Recomposer:
 
     def frame(self, t: int) -> np.ndarray:
         """Frame t (from 0) as uint8 (H, W, 3), rounded once."""
-        return _rounded(self.exact(t))
+        return rounded(self.exact(t))
 
     def frames(self, *, accelerator: Accelerator | None = None) -> Iterator[np.ndarray]:
         """All frames in order."""

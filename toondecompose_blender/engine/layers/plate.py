@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from ...protocol import ClipError
-from ..geometry import corners, normalized, project, translation
+from ..geometry import corners, normalized, project, translation, warp_to
 from ..paged import stacked
 from ..parallel import map_ordered, worker_count
 
@@ -162,9 +162,9 @@ def _warped(read, weight, canvas: Canvas, tile: Tile, outlines: np.ndarray, inte
         part, mask = reached(outlines[t], tile), weight(t)
         to_part, size = translation(-part.left, -part.top) @ np.linalg.inv(canvas.homographies[t]), (part.width, part.height)
         place = Tile(part.left - tile.left, part.top - tile.top, *size).place
-        colors[i][place] = cv2.warpPerspective(read(t), to_part, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
-        weights[i][place] = cv2.warpPerspective(mask, to_part, size, flags=cv2.INTER_LINEAR)
-        views[place] += cv2.warpPerspective(np.ones(mask.shape, np.uint8), to_part, size, flags=cv2.INTER_NEAREST)
+        colors[i][place] = warp_to(read(t), to_part, *size, flags=interpolation, border=cv2.BORDER_REPLICATE)
+        weights[i][place] = warp_to(mask, to_part, *size)
+        views[place] += warp_to(np.ones(mask.shape, np.uint8), to_part, *size, flags=cv2.INTER_NEAREST)
     return colors, weights, views
 
 
@@ -288,6 +288,6 @@ def view(plate: Plate, t: int, width: int, height: int, *, interpolation: int = 
     if part is not None:
         rows, columns = part
         homography, size = translation(-columns.start, -rows.start) @ homography, (columns.stop - columns.start, rows.stop - rows.start)
-    colors = cv2.warpPerspective(plate.picture, homography, size, flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
-    seen = cv2.warpPerspective(plate.seen, homography, size, flags=cv2.INTER_LINEAR)
+    colors = warp_to(plate.picture, homography, *size, flags=interpolation, border=cv2.BORDER_REPLICATE)
+    seen = warp_to(plate.seen, homography, *size)
     return colors, seen > 0.99

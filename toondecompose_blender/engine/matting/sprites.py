@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..geometry import corners, normalized, project
+from ..geometry import corners, normalized, project, warp_to
 from ..layers.plate import Canvas, Look
 from ..parallel import map_ordered
 from .pool import Exposure, Pool, astray, certain, pooled
@@ -92,7 +92,7 @@ def _sight(sighting: Sighting, canvas: Canvas, t: int) -> Exposure:
     to_canvas = np.linalg.inv(canvas.homographies[t])
 
     def seen_from(picture: np.ndarray, homography: np.ndarray, flags: int, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
-        return cv2.warpPerspective(picture, homography, (canvas.width, canvas.height), flags=flags, borderMode=border)
+        return warp_to(picture, homography, canvas.width, canvas.height, flags=flags, border=border)
 
     mask, front = sighting.mask(t), sighting.front(t)
     enlarged = to_canvas @ enlargement(mask.shape, (height, width))
@@ -136,15 +136,15 @@ def _behind(sighting: Sighting, canvas: Canvas, t: int, to_canvas: np.ndarray) -
     """What lies behind the sprite in frame t, uint8 (h, w, 3) on its canvas, and where that is known, bool (h, w)."""
     size = (canvas.width, canvas.height)
     shown, known = sighting.look(t)
-    color = cv2.warpPerspective(shown, to_canvas, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    seen = cv2.warpPerspective(known.astype(np.float32), to_canvas, size, flags=cv2.INTER_LINEAR) > 0.99
+    color = warp_to(shown, to_canvas, *size, border=cv2.BORDER_REPLICATE)
+    seen = warp_to(known.astype(np.float32), to_canvas, *size) > 0.99
     for sprite in sighting.behind:
         if not sprite.exposure[t]:
             continue
         drawing = sprite.drawings[sprite.exposure[t] - 1]
         homography = normalized(to_canvas @ sprite.canvas.homographies[t])
         if _reaches(drawing, homography, size):
-            lay_over(cv2.warpPerspective(premultiplied(drawing), homography, size, flags=cv2.INTER_LINEAR), color, seen)
+            lay_over(warp_to(premultiplied(drawing), homography, *size), color, seen)
     return color, seen
 
 

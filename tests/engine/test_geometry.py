@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pictures through homographies: what is copied must be what resampling would give, to the last bit."""
+
+import cv2
+import numpy as np
+import pytest
+
+from toondecompose_blender.engine.geometry import translation, warp_to
+
+
+@pytest.mark.parametrize("move", [(0, 0), (2, 3), (-5, 7), (20, -9), (-29, 0), (-31, 4), (0, 70)])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+@pytest.mark.parametrize("channels", [None, 1, 3, 4])
+def test_a_move_by_whole_pixels_is_a_copy(move, kind, channels):
+    shape = (20, 30) if channels is None else (20, 30, channels)
+    picture = (np.random.default_rng(0).random(shape) * 255).astype(kind)
+    for width, height in ((30, 20), (37, 12), (11, 40)):
+        for flags in (cv2.INTER_NEAREST, cv2.INTER_LINEAR, cv2.INTER_CUBIC):
+            for border in (cv2.BORDER_CONSTANT, cv2.BORDER_REPLICATE):
+                moved = warp_to(picture, translation(*move), width, height, flags=flags, border=border)
+                resampled = cv2.warpPerspective(picture, translation(*move), (width, height), flags=flags, borderMode=border)
+                assert moved.dtype == resampled.dtype and np.array_equal(moved, resampled)
+                assert not np.shares_memory(moved, picture)
+
+
+def test_a_move_by_half_a_pixel_mixes_two():
+    picture = np.zeros((1, 4), np.float32)
+    picture[0, 1] = 1
+    assert np.allclose(warp_to(picture, translation(0.5, 0), 4, 1), [[0, 0.5, 0.5, 0]])
