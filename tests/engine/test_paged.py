@@ -20,7 +20,7 @@ from toondecompose_blender.engine.stages import StageStore
 @pytest.fixture
 def no_memory(monkeypatch):
     """Every array goes to a file, pages are given back after every frame, and hardly a result is remembered."""
-    for name in ("IN_MEMORY", "RESIDENT", "RECALLED"):
+    for name in ("IN_MEMORY", "RESIDENT", "RECALLED", "LOOKED_AFTER"):
         monkeypatch.setattr(paged, name, 0)
     monkeypatch.setattr(paged, "FEWEST_RECALLED", 2)
 

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import threading
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,7 @@ Item = TypeVar("Item")
 
 IN_MEMORY = 48 << 20        # bytes up to which one array stays in memory: a short clip never waits for a disk
 RESIDENT = 640 << 20        # bytes of all files mapped, libraries (350 MB) included, from which pages are given back
+LOOKED_AFTER = 0.02         # seconds between two looks at it: asking the system takes as long as much of the work between
 RECALLED = 192 << 20        # bytes of results that one `Recalled` keeps
 FEWEST_RECALLED = 8         # results: for each thread a pair of frames, and as many that come next
 
@@ -35,6 +37,7 @@ ALIGNED = 64                # bytes: where a kept array may begin
 _folder: Path | None = None     # where large arrays go: said once, by who owns the job's folder
 _mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 _page = mmap.PAGESIZE
+_looked = 0.0
 
 
 def empty_on_disk(path: Path, shape: tuple[int, ...], dtype: type, *, passing: bool = False) -> np.ndarray:
@@ -80,7 +83,12 @@ def _watched(array: np.memmap) -> np.ndarray:
 
 def trim() -> None:
     """Give pages of mapped files back to the system, if there are too many: they are read again when they are needed."""
-    if _mapped and hasattr(mmap, "MADV_DONTNEED") and _resident() > RESIDENT:
+    global _looked
+    now = time.monotonic()
+    if not _mapped or not hasattr(mmap, "MADV_DONTNEED") or now - _looked < LOOKED_AFTER:
+        return
+    _looked = now
+    if _resident() > RESIDENT:
         for mapped in list(_mapped):
             mapped.madvise(mmap.MADV_DONTNEED)
 
