@@ -38,11 +38,11 @@ def test_labels_and_headings_are_written_beside_the_pictures():
 
 
 def test_pulled_apart_the_back_sprite_is_upper_left_and_the_front_one_lower_right():
-    sprites = [np.dstack([flat(color, 320, 180), np.full((180, 320), 255, np.uint8)]) for color in (RED, BLUE)]
+    sprites = [np.dstack([flat(color, 320, 180) / np.float32(255), np.ones((180, 320), np.float32)]) for color in (RED, BLUE)]
     scene = exploded(sprites)
     red, blue = (np.argwhere((scene == color).all(2)).mean(0) for color in (RED, BLUE))
     assert (red < blue).all()
-    sprites[1][..., 3] = 0
+    sprites[1][:] = 0
     seen_through = exploded(sprites)
     assert (np.abs(seen_through.astype(int) - RED).max(2) < 60).sum() > (np.abs(scene.astype(int) - RED).max(2) < 60).sum()
 

@@ -13,12 +13,13 @@ import numpy as np
 from ..protocol import Decomposition
 from . import geometry
 from .movie import MovieWriter
-from .pictures import straight, write_picture
-from .recompose import SpriteRenderer, whole_sprites
+from .pictures import write_picture
+from .recompose import SpriteRenderer, over, rounded, whole_sprites
 
 __all__ = ["contact_sheet", "checkerboard", "exploded", "ResultPictures"]
 
 _PAPER, _INK, _FRAME = (247, 245, 240), (58, 54, 66), (176, 172, 178)
+_GLASS = np.float32(0.1)  # a breath of white, so that empty panes are seen
 _GAP = 8
 _STRIP, _HEADING = 112, 26  # px for the names of the rows, and for the numbers of the frames
 _SHEET_WIDTH, _CELL_WIDTH = 1680, 480  # px at most
@@ -66,9 +67,9 @@ def _write(sheet: np.ndarray, text: str, x: int, y: int, *, width: int) -> None:
 
 
 def exploded(sprites: Sequence[np.ndarray]) -> np.ndarray:
-    """Sprites of one frame (straight-alpha RGBA uint8, back to front) as standing glass panes one behind the other: RGB uint8."""
+    """Sprites of one frame (premultiplied RGBA float32 in 0..1, back to front) as standing glass panes one behind the other: RGB uint8."""
     height, width = sprites[0].shape[:2]
-    scene = np.full((height, width, 3), _PAPER, np.float32)
+    scene = np.full((height, width, 3), _PAPER, np.uint8)
     count = len(sprites)
     size = 0.66 if count < 3 else 0.56
     pane_width, pane_height = width * size, height * size * 1.06
@@ -78,25 +79,18 @@ def exploded(sprites: Sequence[np.ndarray]) -> np.ndarray:
         x, y = width * 0.03 + share * reach_x, height * 0.04 + share * reach_y
         far, near = 0.86 * pane_height, pane_height  # the right edge stands nearer
         corners = np.float32([(x, y + 0.04 * height), (x + pane_width, y), (x + pane_width, y + near), (x, y + 0.04 * height + far)])
-        _stand(scene, sprite, corners)
-    return np.round(scene).astype(np.uint8)
+        scene = _stand(scene, sprite, corners)
+    return scene
 
 
-def _stand(scene: np.ndarray, sprite: np.ndarray, corners: np.ndarray) -> None:
-    """Put a sprite on a pane of glass with the given corners (4, 2) into the scene (float32, changed in place)."""
+def _stand(scene: np.ndarray, sprite: np.ndarray, corners: np.ndarray) -> np.ndarray:
+    """The scene, RGB uint8, with a sprite on a pane of glass with the given corners (4, 2) before it."""
     height, width = sprite.shape[:2]
-    glass = np.full((height, width, 4), 255, np.float32)
-    glass[..., 3] = 26  # a breath of white, so that empty panes are seen
-    alpha = sprite[..., 3:].astype(np.float32)
-    glass[..., :3] = (sprite[..., :3] * alpha + glass[..., :3] * glass[..., 3:] * (1 - alpha / 255)) / 255
-    glass[..., 3:] = alpha + glass[..., 3:] * (1 - alpha / 255)
+    glass = sprite + _GLASS * (1 - sprite[..., 3:])
     onto = cv2.getPerspectiveTransform(np.float32(geometry.corners(width, height)), corners)
-    seen = geometry.warp_to(glass, onto, scene.shape[1], scene.shape[0], flags=cv2.INTER_LINEAR)
-    scene *= 1 - seen[..., 3:] / 255
-    scene += seen[..., :3]
-    rim = np.clip(scene, 0, 255).astype(np.uint8)
-    cv2.polylines(rim, [np.round(corners * 16).astype(np.int32)], True, _FRAME, 1, cv2.LINE_AA, 4)
-    scene[:] = rim
+    seen = geometry.warp_to(glass, onto, scene.shape[1], scene.shape[0])
+    shown = rounded(over(seen, scene / np.float32(255)))
+    return cv2.polylines(shown, [np.round(corners * 16).astype(np.int32)], True, _FRAME, 1, cv2.LINE_AA, 4)
 
 
 class ResultPictures:
@@ -127,7 +121,7 @@ class ResultPictures:
     def panel(self, t: int, original: np.ndarray, recomposed: np.ndarray) -> np.ndarray:
         """The movie's picture of frame t, RGB uint8; the frames are of the clip's size.  For any thread."""
         width, height = self._size
-        panes = [straight(cv2.resize(small.frame(t), (width, height), interpolation=cv2.INTER_AREA)) for small in self._small]
+        panes = [cv2.resize(small.frame(t), (width, height), interpolation=cv2.INTER_AREA) for small in self._small]
         return np.hstack([_resized(original, width, height), _resized(recomposed, width, height), exploded(panes)])
 
     def add(self, t: int, original: np.ndarray, recomposed: np.ndarray, panel: np.ndarray) -> None:
