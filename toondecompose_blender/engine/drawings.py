@@ -147,8 +147,10 @@ def _runs(views: list[View | None], links: list[_Link]) -> list[list[int]]:
 def _holds(views: list[View], run: list[int], links: list[Likeness | None]) -> list[_Group]:
     """The run as it is, if all of it is like its clearest frame; a slow change, invisible from frame to frame, splits it."""
     middle = max(run, key=lambda t: views[t].clearness)
-    forth, back = range(middle + 1, run[-1] + 1), range(middle - 1, run[0] - 1, -1)
-    poses = {middle: np.eye(3)} | _follow(views, links, middle, forth) | _follow(views, links, middle, back)
+    ways = range(middle + 1, run[-1] + 1), range(middle - 1, run[0] - 1, -1)
+    poses = {middle: np.eye(3)}
+    for followed in map_ordered(lambda times: _follow(views, links, middle, times), ways):
+        poses |= followed
     before, after = [t for t in run if t < min(poses)], [t for t in run if t > max(poses)]
     return [*(_holds(views, before, links) if before else ()), _Group(views[middle], poses),
             *(_holds(views, after, links) if after else ())]

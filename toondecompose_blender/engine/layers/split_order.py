@@ -9,7 +9,6 @@ from itertools import permutations
 import numpy as np
 
 from ..geometry import project
-from ..paged import paged
 from ..parallel import map_ordered
 from .edgels import chained
 from .split_search import Layers
@@ -60,10 +59,10 @@ def _hidden(layers: Layers) -> np.ndarray:
     """Px of each sprite that its motion takes to where the next frame, or the one before, shows another: (sprite, other)."""
     voxels, count = layers.energy.graph.voxels, len(layers.motions)
     frames, height, width = voxels.labels.shape
-    result = np.zeros((count, count))
     chains = [chained(motion, (1, -1)) for motion in layers.motions]
-    for t in paged(range(frames)):
-        shown = layers.labels[voxels.labels[t]]
+
+    def hidden(t: int) -> np.ndarray:
+        result, shown = np.zeros((count, count)), layers.labels[voxels.labels[t]]
         for k in range(1, count):
             ys, xs = np.nonzero(shown == k)
             for n, s in enumerate((t + 1, t - 1)):
@@ -72,6 +71,9 @@ def _hidden(layers: Layers) -> np.ndarray:
                     inside = (u >= 0) & (v >= 0) & (u < width) & (v < height)
                     there = layers.labels[voxels.labels[s, v[inside], u[inside]]]
                     result[k] += np.bincount(there, minlength=count)
+        return result
+
+    result = sum(map_ordered(hidden, range(frames)), np.zeros((count, count)))
     np.fill_diagonal(result, 0)
     result[:, 0] = 0    # deformation and errors of the motion, not depth
     return result
@@ -93,14 +95,15 @@ def _met(layers: Layers) -> np.ndarray:
 def meetings(labels: np.ndarray, count: int) -> np.ndarray:
     """Of one frame's `labels` int (h, w) below `count`: at how many corners of pixels the outline of a label goes straight on and
     cuts off the common one of two others, (count, count): (label, one of the others)."""
-    corners = np.stack([labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1], labels[1:, 1:]], -1)
-    several = np.sort(corners, -1)
-    ys, xs = np.nonzero((np.diff(several, axis=-1) > 0).sum(-1) == 2)
-    within = (np.minimum(ys, xs) >= REACH) & (ys < labels.shape[0] - REACH) & (xs < labels.shape[1] - REACH)
-    ys, xs = ys[within], xs[within]
+    first, *others = labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1], labels[1:, 1:]
+    ys, xs = np.nonzero(np.logical_or.reduce([first != other for other in others]))
+    corners = np.stack([labels[ys + down, xs + right] for down in (0, 1) for right in (0, 1)], -1)
+    three = (np.diff(np.sort(corners, -1), axis=-1) > 0).sum(-1) == 2
+    within = three & (np.minimum(ys, xs) >= REACH) & (ys < labels.shape[0] - REACH) & (xs < labels.shape[1] - REACH)
+    ys, xs, corners = ys[within], xs[within], corners[within]
     round_about = labels[ys[:, None] + _Y, xs[:, None] + _X]
     shares = np.stack([(round_about == k).mean(1) for k in range(count)], 1) if len(ys) else np.zeros((0, count))
-    meeting = np.stack([(corners[ys, xs] == k).any(1) for k in range(count)], 1)
+    meeting = np.stack([(corners == k).any(1) for k in range(count)], 1)
     front = np.where(meeting, shares, 0).argmax(1)
     largest = shares[np.arange(len(ys)), front]
     smallest = np.where(meeting, shares, np.inf).min(1)
