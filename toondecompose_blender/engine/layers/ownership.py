@@ -203,7 +203,8 @@ def build_conflicts(voxels: Supervoxels, motion: np.ndarray) -> Conflicts:
         n, t = job
         s = t + CONFLICT_LAGS[n]
         found = _conflicts(voxels.labels[t], voxels.labels[s], voxels.sharp[t], voxels.low[t], voxels.high[t],
-                           voxels.sharp[s], voxels.low[s], voxels.high[s], homographies[n, t]).astype(np.int64)
+                           voxels.sharp[s], voxels.low[s], voxels.high[s], homographies[n, t],
+                           not np.array_equal(homographies[n, t], np.eye(3))).astype(np.int64)
         return np.unique(found.min(1) * voxels.count + found.max(1), return_counts=True)
 
     keys, hits = _tallied(map_ordered(conflicts, jobs))
@@ -218,7 +219,7 @@ def build_conflicts(voxels: Supervoxels, motion: np.ndarray) -> Conflicts:
 
 
 @numba.njit(nogil=True, cache=True)
-def _conflicts(labels, other_labels, sharp, low, high, other_sharp, other_low, other_high, homography):
+def _conflicts(labels, other_labels, sharp, low, high, other_sharp, other_low, other_high, homography, moves):
     """Pieces (n, 2) at places that look different in the two frames, sampled on a checkerboard of 2 px."""
     h, w = labels.shape
     found = np.empty((h * w // 4 + h + w, 2), np.int32)
@@ -235,7 +236,8 @@ def _conflicts(labels, other_labels, sharp, low, high, other_sharp, other_low, o
                 here, there = np.int32(sharp[y, x, c]), np.int32(other_sharp[v, u, c])
                 forth = max(forth, np.int32(other_low[v, u, c]) - here, here - np.int32(other_high[v, u, c]))
                 back = max(back, np.int32(low[y, x, c]) - there, there - np.int32(high[y, x, c]))
-            if min(forth, back) >= CONFLICT_STEP:
+            # What is resampled may be off by a pixel either way; what stands still is not, and may be busier the one time than the other.
+            if (min(forth, back) if moves else (forth + back) / 2) >= CONFLICT_STEP:
                 found[count, 0], found[count, 1] = labels[y, x], other_labels[v, u]
                 count += 1
     return found[:count]
