@@ -53,9 +53,8 @@ def _joined(layers: Layers, edgels: Edgels, outer: np.ndarray, least: float) -> 
     at `least` that share of their outline."""
     labels, energy = layers.labels, layers.energy
     color, size = energy.graph.voxels.color, energy.graph.voxels.size
-    staying = (labels == 0) & (size > NOTABLE * size.sum())
     free = (labels == 0) & ~outer
-    free &= ~_like(color, color[staying & outer])       # sky between the spokes of a wheel ties nothing together
+    free &= ~_like(color, _models(color, size, (labels == 0) & outer))      # sky between the spokes of a wheel ties nothing together
     if labels.max() < 1 or not free.any():
         return layers
     graph = energy.graph
@@ -67,7 +66,7 @@ def _joined(layers: Layers, edgels: Edgels, outer: np.ndarray, least: float) -> 
     parts = components_of(graph, free)
     owner = np.where(goes_on(labels, parts, graph, faint) < FLOWING, _owners(labels, parts, energy, edgels, least), 0)
     joining = np.where(free, owner[parts], 0)
-    joining[_like(color, color[staying & (joining == 0)])] = 0
+    joining[_like(color, color[(labels == 0) & (joining == 0) & (size > NOTABLE * size.sum())])] = 0
     return replace(layers, labels=np.where(joining > 0, joining, labels))
 
 
@@ -78,6 +77,12 @@ def _beside(voxels: Supervoxels) -> np.ndarray:
         for side in (pieces[0], pieces[:-1, 0], pieces[:-1, -1]):
             result[side] = True
     return result
+
+
+def _models(color: np.ndarray, size: np.ndarray, member: np.ndarray) -> np.ndarray:
+    """The colors (m, 3) of the `member` pieces, bool (n,), but of those that are rare among them."""
+    cells = np.ravel_multi_index(tuple((color // LIKE).astype(int).T), (256 // LIKE,) * 3)
+    return color[member & (np.bincount(cells[member], size[member], (256 // LIKE) ** 3)[cells] > NOTABLE * size.sum())]
 
 
 def _like(color: np.ndarray, models: np.ndarray) -> np.ndarray:
