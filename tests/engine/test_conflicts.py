@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from toondecompose_blender.engine.geometry import translation
 from toondecompose_blender.engine.layers.ownership import build_conflicts
 
 SIDE = 40
@@ -22,21 +21,23 @@ def seen(first: np.ndarray, second: np.ndarray) -> SimpleNamespace:
         labels[t][BLOCK] = 1 + t
     window = np.ones((3, 3), np.uint8)
     low, high = (np.stack([change(frame, window) for frame in sharp]) for change in (cv2.erode, cv2.dilate))
-    return SimpleNamespace(labels=labels, sharp=sharp, low=low, high=high, count=3, border=np.array([300.0, 0, 0]), life=np.array([2.0, 1, 1]))
+    border, life = np.array([300.0, 0, 0]), np.array([2.0, 1, 1])
+    return SimpleNamespace(labels=labels, sharp=sharp, low=low, high=high, count=3, border=border, life=life)
 
 
 BUSY = np.random.default_rng(0).choice([0, 30, 220, 255], (20, 20)).astype(np.uint8)
 FLAT = np.full((20, 20), 120, np.uint8)
 
 
-@pytest.mark.parametrize("first, second, shift, clash", [
-    (FLAT, FLAT, 0.0, False),
-    (FLAT, FLAT + 60, 0.0, True),
-    (BUSY, FLAT, 0.0, True),        # every color lies between those of the busy one's neighbors
-    (FLAT, BUSY, 0.0, True),
-    (BUSY, BUSY, 0.0, False),
-    (BUSY, FLAT, 0.3, False)])      # resampled, it might be the same
-def test_two_looks_at_one_place(first, second, shift, clash):
-    conflicts = build_conflicts(seen(first, second), translation(shift, 0)[None])
+@pytest.mark.parametrize("first, second, still, clash", [
+    (FLAT, FLAT, True, False),
+    (FLAT, FLAT + 60, True, True),
+    (FLAT, FLAT + 60, False, True),
+    (BUSY, FLAT, True, True),       # every color lies between those of the busy one's neighbors
+    (FLAT, BUSY, True, True),
+    (BUSY, BUSY, True, False),
+    (BUSY, FLAT, False, False)])    # resampled, it might be the same
+def test_two_looks_at_one_place(first, second, still, clash):
+    conflicts = build_conflicts(seen(first, second), np.eye(3)[None], still=still)
     found = {(int(a), int(b)) for a, b in zip(conflicts.rows(), conflicts.neighbor, strict=True)}
     assert ((1, 2) in found) == ((2, 1) in found) == clash

@@ -43,7 +43,8 @@ def mountain():
     edgels = find_edgels(voxels, flow)
     proposals = propose_motions(edgels, voxels, frames, flow, still[1:], static=True)
     graph = build_graph(voxels, edgels, flow)
-    space = open_space(proposals, graph, sprite_tables(proposals, graph), measure_agreement(voxels, still), background=0, static=True)
+    space = open_space(proposals, graph, sprite_tables(proposals, graph), measure_agreement(voxels, still), background=0, static=True,
+                       known=True)
     labels = np.abs(voxels.color - SKY).max(1) > 20
     together = replace(find_layers(space, 2, forced=True), labels=labels.astype(np.int64))
     return refitted(together, edgels), edgels, np.stack(clouds)

@@ -129,7 +129,8 @@ def fighting():
     voxels = build_supervoxels(frames, flow)
     edgels = find_edgels(voxels, flow)
     proposals, graph = propose_motions(edgels, voxels, frames, flow, still[1:], static=True), build_graph(voxels, edgels, flow)
-    space = open_space(proposals, graph, sprite_tables(proposals, graph), measure_agreement(voxels, still), background=0, static=True)
+    space = open_space(proposals, graph, sprite_tables(proposals, graph), measure_agreement(voxels, still), background=0, static=True,
+                       known=True)
     own = np.stack([np.bincount(voxels.labels.ravel(), truth.ravel() == k, voxels.count) for k in range(3)]).argmax(0)
     mixed = np.where((own > 0) & (random.random(voxels.count) < 0.07), 3 - own, own)
     return refitted(replace(find_layers(space, 3, forced=True), labels=mixed), edgels), edgels, truth

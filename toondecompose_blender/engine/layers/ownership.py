@@ -194,8 +194,11 @@ def components_of(graph: Graph, member: np.ndarray, pairs: np.ndarray | bool = T
     return result
 
 
-def build_conflicts(voxels: Supervoxels, motion: np.ndarray) -> Conflicts:
-    """Pieces that show two colors at one place of a background that moves by `motion` (T-1, 3, 3)."""
+def build_conflicts(voxels: Supervoxels, motion: np.ndarray, *, still: bool = False) -> Conflicts:
+    """Pieces that show two colors at one place of a background that moves by `motion` (T-1, 3, 3).
+
+    `still`: it is known to stand still, so that nothing was resampled; backgrounds that are to be compared are judged alike.
+    """
     homographies, valid = chained(motion, CONFLICT_LAGS)
     jobs = [(n, t) for n in range(len(CONFLICT_LAGS)) for t in np.flatnonzero(valid[n])]
 
@@ -203,8 +206,7 @@ def build_conflicts(voxels: Supervoxels, motion: np.ndarray) -> Conflicts:
         n, t = job
         s = t + CONFLICT_LAGS[n]
         found = _conflicts(voxels.labels[t], voxels.labels[s], voxels.sharp[t], voxels.low[t], voxels.high[t],
-                           voxels.sharp[s], voxels.low[s], voxels.high[s], homographies[n, t],
-                           not np.array_equal(homographies[n, t], np.eye(3))).astype(np.int64)
+                           voxels.sharp[s], voxels.low[s], voxels.high[s], homographies[n, t], still).astype(np.int64)
         return np.unique(found.min(1) * voxels.count + found.max(1), return_counts=True)
 
     keys, hits = _tallied(map_ordered(conflicts, jobs))
@@ -219,7 +221,7 @@ def build_conflicts(voxels: Supervoxels, motion: np.ndarray) -> Conflicts:
 
 
 @numba.njit(nogil=True, cache=True)
-def _conflicts(labels, other_labels, sharp, low, high, other_sharp, other_low, other_high, homography, moves):
+def _conflicts(labels, other_labels, sharp, low, high, other_sharp, other_low, other_high, homography, still):
     """Pieces (n, 2) at places that look different in the two frames, sampled on a checkerboard of 2 px."""
     h, w = labels.shape
     found = np.empty((h * w // 4 + h + w, 2), np.int32)
@@ -237,7 +239,7 @@ def _conflicts(labels, other_labels, sharp, low, high, other_sharp, other_low, o
                 forth = max(forth, np.int32(other_low[v, u, c]) - here, here - np.int32(other_high[v, u, c]))
                 back = max(back, np.int32(low[y, x, c]) - there, there - np.int32(high[y, x, c]))
             # What is resampled may be off by a pixel either way; what stands still is not, and may be busier the one time than the other.
-            if (min(forth, back) if moves else (forth + back) / 2) >= CONFLICT_STEP:
+            if ((forth + back) / 2 if still else min(forth, back)) >= CONFLICT_STEP:
                 found[count, 0], found[count, 1] = labels[y, x], other_labels[v, u]
                 count += 1
     return found[:count]

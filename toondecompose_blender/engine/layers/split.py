@@ -82,7 +82,7 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
 
     def search(rival: tuple[int, np.ndarray]) -> Layers:
         agreement, stands = measure_agreement(voxels, rival[1]), static or rival[0] == STILL
-        space = open_space(proposals, graph, tables, agreement, background=rival[0], static=stands)
+        space = open_space(proposals, graph, tables, agreement, background=rival[0], static=stands, known=static)
         return find_layers(space, (sprites or MOST_SPRITES) + SURPLUS, forced=sprites is not None)
 
     backgrounds = _backgrounds(proposals, camera, static)
