@@ -7,6 +7,7 @@ import numpy as np
 from tests.engine.test_split import FRAMES, HEIGHT, STANDING, WIDTH, flow_of, overlap
 
 from toondecompose_blender.engine.layers.split import split_sprites
+from toondecompose_blender.engine.layers.split_merge import _models
 
 SUIT, COLLAR, TIE, SKIN, HAIR, INK = (70, 60, 110), (140, 100, 200), (50, 25, 60), (255, 200, 60), (240, 160, 30), (120, 60, 20)
 
@@ -89,3 +90,10 @@ def test_two_figures_that_never_meet_are_two_sprites_though_a_hand_alone_moves_b
     frames, truth = pair(waves=True)
     split = split_sprites(frames, flow_of(frames), sprites=3, camera=STANDING, static=True)
     assert [max(overlap(split.labels == k, truth == number, True) for k in (1, 2)) >= 0.95 for number in (1, 2)] == [True] * 2
+
+
+def test_many_small_pieces_of_a_color_are_a_color_of_the_ground_and_a_rare_one_is_none():
+    color = np.array([(40, 90, 40)] * 30 + [(200, 30, 30), (40, 90, 40), (0, 0, 0)], float)
+    size = np.array([10.0] * 30 + [10, 10, 1e6])
+    beside = np.arange(len(size)) < 31
+    assert np.unique(_models(color, size, beside), axis=0).tolist() == [[40, 90, 40]]
