@@ -50,6 +50,16 @@ def test_patterns_and_lines_go_on_where_nothing_was_seen(draw):
     assert np.array_equal(filled[seen], truth[seen])
 
 
+def test_paint_around_a_hole_goes_on_in_it_and_no_line_is_brought_there():
+    picture, seen = np.full((HEIGHT, WIDTH, 3), (245, 230, 200), np.uint8), np.ones((HEIGHT, WIDTH), np.uint8)
+    picture[165:] = 215, 185, 135
+    cv2.ellipse(seen, (190, 85), (90, 62), 0, 0, 360, 0, -1)
+    cv2.ellipse(seen, (300, 60), (26, 46), 30, 0, 360, 0, -1)
+    holed = np.where(seen[..., None] > 0, picture, 0).astype(np.uint8)
+    filled = complete(holed, seen > 0, np.ones((HEIGHT, WIDTH), bool))
+    assert np.abs(filled.astype(int) - picture)[seen == 0].mean() < 1
+
+
 def test_only_what_is_wanted_is_made_up_and_always_the_same_way():
     seen = figure((HEIGHT, WIDTH))
     picture = np.where(seen[..., None], facade(), 0).astype(np.uint8)

@@ -22,7 +22,10 @@ LEAST_OVERLAP = 0.3         # share of the surroundings that a shift must land o
 LEAST_HOLE = 3              # px at that size: narrower holes need no picture
 LEAST_RING = 12             # px of surroundings that can be compared
 LEAST_COVER = 0.2           # share of the hole that a shift must fill
+TOLD = 8.0                  # squared gray levels that it is worth if all of the surroundings are seen where a shift takes them
+FILLS = 4.0                 # squared gray levels that filling all of it is worth: paint goes on under any shift
 ALIEN = 0.6                 # cost a pixel of each gray level by which a shift misses the surroundings
+LINES = 0.3                 # cost of each gray level by which a copied pixel differs from the next ones: no line without need
 INVALID = 1e4               # cost of copying from where nothing was seen
 CYCLES = 2                  # of expansion moves over all shifts
 SEAM = 0.4                  # px of the coarse picture: sigma by which copies are blended where they meet
@@ -74,6 +77,7 @@ class _ShiftFinder:
     def __init__(self, picture: np.ndarray, known: np.ndarray):
         self.shape = tuple(fft.next_fast_len(2 * side, real=True) for side in known.shape)
         self.parts = [np.ones(known.shape), (picture.astype(np.float64) ** 2).sum(2), *np.moveaxis(picture.astype(np.float64), 2, 0)]
+        self.seen = known
         self.known = [self._spectrum(known * part) for part in self.parts]
 
     def _spectrum(self, values: np.ndarray) -> np.ndarray:
@@ -84,29 +88,37 @@ class _ShiftFinder:
         rows, columns = np.nonzero(hole)
         y, x = np.indices(ring.shape)
         below, right = y > np.median(rows), x > np.median(columns)
-        covered = fft.irfft2(np.conj(self._spectrum(hole.astype(np.float64))) * self.known[0], self.shape)
-        fills = covered > LEAST_COVER * len(rows)
         found: dict[tuple[int, int], None] = {}
         for own in [ring] + [ring & (below == i) & (right == j) for i in (False, True) for j in (False, True)]:
             if own.sum() >= LEAST_RING:
-                for x, y in self._best(own, fills):
+                for x, y in self._best(own, hole):
                     found |= {(x, y): None, (2 * x, 2 * y): None}  # what repeats once repeats again
         return np.array(list(found), int).reshape(-1, 2)
 
-    def _best(self, ring: np.ndarray, fills: np.ndarray) -> list[tuple[int, int]]:
-        """The shifts with the least mean squared difference between a ring and what it is moved onto: all at once, by correlation."""
+    def _best(self, ring: np.ndarray, hole: np.ndarray) -> list[tuple[int, int]]:
+        """The shifts with the least mean squared difference between a ring and what it is moved onto, all at once, by correlation; of
+        those that are as good the one that fills most of the hole, then one that fills most of the rest, and so on."""
         here = [np.conj(self._spectrum(ring * part)) for part in self.parts]
         overlap = fft.irfft2(here[0] * self.known[0], self.shape)
         error = here[0] * self.known[1] + here[1] * self.known[0] - 2 * sum(a * b for a, b in zip(here[2:], self.known[2:], strict=True))
-        usable = fills & (overlap > LEAST_OVERLAP * ring.sum())
-        cost = np.where(usable, fft.irfft2(error, self.shape) / np.maximum(overlap, 1), np.inf)
+        usable = (self._fills(hole) > LEAST_COVER * hole.sum()) & (overlap > LEAST_OVERLAP * ring.sum())
+        cost = np.where(usable, fft.irfft2(error, self.shape) / np.maximum(overlap, 1) - TOLD * overlap / ring.sum(), np.inf)
         best: list[tuple[int, int]] = []
+        left = hole
         while len(best) < SHIFTS and np.isfinite(cost).any():
-            y, x = (int(i) for i in np.unravel_index(cost.argmin(), self.shape))
+            y, x = (int(i) for i in np.unravel_index((cost - FILLS / hole.sum() * self._fills(left)).argmin(), self.shape))
             reach = np.arange(-APART, APART + 1)
             cost[np.ix_((y + reach) % self.shape[0], (x + reach) % self.shape[1])] = np.inf
             best.append((x - self.shape[1] * (2 * x > self.shape[1]), y - self.shape[0] * (2 * y > self.shape[0])))
+            rows, columns = np.nonzero(left)
+            left = left.copy()
+            left[rows, columns] = ~_at(self.seen, rows + best[-1][1], columns + best[-1][0])
+            left = left if left.any() else hole
         return best
+
+    def _fills(self, hole: np.ndarray) -> np.ndarray:
+        """How many pixels of a hole each shift fills with something seen."""
+        return fft.irfft2(np.conj(self._spectrum(hole.astype(np.float64))) * self.known[0], self.shape)
 
 
 def _at(picture: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -116,12 +128,23 @@ def _at(picture: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarra
     return np.where(inside.reshape(-1, *(1,) * (values.ndim - 1)), values, 0)
 
 
-def _miss(picture: np.ndarray, ring: np.ndarray, known: np.ndarray, shift: np.ndarray) -> float:
-    """By how many gray levels a shift misses the surroundings, mean over them."""
+def _misses(picture: np.ndarray, ring: np.ndarray, known: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """By how many gray levels a shift misses the surroundings, float32 (h, w): there, and inside the hole as around it."""
     rows, columns = np.nonzero(ring)
     valid = _at(known, rows + shift[1], columns + shift[0])
-    moved = _at(picture, rows[valid] + shift[1], columns[valid] + shift[0])
-    return float(np.abs(moved - picture[rows[valid], columns[valid]]).mean()) if valid.any() else 255.0
+    rows, columns = rows[valid], columns[valid]
+    missed, told = np.zeros((*ring.shape, 1), np.float32), np.zeros(ring.shape, np.float32)
+    missed[rows, columns, 0] = np.abs(_at(picture, rows + shift[1], columns + shift[0]) - picture[rows, columns]).mean(1)
+    told[rows, columns] = 1
+    return fill_unseen(missed, told)[..., 0]
+
+
+def _steps(picture: np.ndarray) -> np.ndarray:
+    """How far each pixel of a picture float32 (h, w, 3) differs from the ones to its right and below, all channels, (h, w)."""
+    result = np.zeros(picture.shape[:2], np.float32)
+    result[:, :-1] += np.abs(np.diff(picture, axis=1)).sum(2)
+    result[:-1] += np.abs(np.diff(picture, axis=0)).sum(2)
+    return result
 
 
 def _cut(picture: np.ndarray, known: np.ndarray, hole: np.ndarray, ring: np.ndarray, rows: np.ndarray, columns: np.ndarray,
@@ -135,8 +158,10 @@ def _cut(picture: np.ndarray, known: np.ndarray, hole: np.ndarray, ring: np.ndar
     copies = np.stack([_at(picture, rows + y, columns + x) for x, y in shifts])          # (N, P, 3)
     valid = np.stack([_at(known, rows + y, columns + x) for x, y in shifts])
     border = ~hole[rows, columns] & known[rows, columns]
-    alien = np.array([_miss(picture, ring, known, shift) for shift in shifts])
-    unary = np.where(valid, ALIEN * alien[:, None], INVALID) + np.abs(copies - picture[rows, columns]).sum(2) * border
+    alien = np.stack([_misses(picture, ring, known, shift)[rows, columns] for shift in shifts])
+    steps = _steps(picture)
+    lines = np.stack([_at(steps, rows + y, columns + x) for x, y in shifts])
+    unary = np.where(valid, ALIEN * alien + LINES * lines, INVALID) + np.abs(copies - picture[rows, columns]).sum(2) * border
     labels = unary.argmin(0)
     for label in [*range(len(shifts))] * CYCLES:
         labels = _expanded(labels, label, unary, copies, pairs)
@@ -189,8 +214,9 @@ def _paint(result: np.ndarray, picture: np.ndarray, hole: np.ndarray, seen: np.n
     copy /= np.maximum(weight, 0.01)[..., None]
     meeting = around & seen[window] & copied
     if meeting.any():
-        difference = np.clip(picture[window] - copy, -LARGEST_CHANGE, LARGEST_CHANGE) * meeting[..., None]
-        copy += fill_unseen(difference.astype(np.float32), meeting.astype(np.float32))
+        difference = picture[window] - copy
+        alike = meeting & (np.abs(difference).max(2) < LARGEST_CHANGE)      # where they are not, there is a line
+        copy += fill_unseen((difference * alike[..., None]).astype(np.float32), alike.astype(np.float32))
         result[window][inside & copied] = np.rint(np.clip(copy[inside & copied], 0, 255))
 
 
