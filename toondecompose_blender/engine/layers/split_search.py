@@ -79,8 +79,8 @@ class Space:
 
 def open_space(proposals: Proposals, graph: Graph, before: Tables, agreement: Agreement, *, background: int, static: bool,
                known: bool) -> Space:
-    """The search space with proposal number `background` as the motion of layer 0, and the pieces' `agreement` with it; `known`: it is no
-    guess among others."""
+    """The search space with proposal number `background` as the motion of layer 0, and the pieces' `agreement` with it; `static`:
+    that is to stand still, `known`: and surely does, so that no other is tried."""
     edgels, voxels = proposals.edgels, proposals.voxels
     cost = proposals.costs[background]
     if static:
@@ -90,7 +90,7 @@ def open_space(proposals: Proposals, graph: Graph, before: Tables, agreement: Ag
         front = BORDER_MOVING * voxels.border + FOR * agreement.for_
     return Space(
         proposals, graph, sprite_table(graph, edgels, cost, 0), before,
-        build_conflicts(voxels, proposals.motions[background], still=static and known), background, cost, back, front)
+        build_conflicts(voxels, proposals.motions[background], still=known), background, cost, back, front)
 
 
 def sprite_tables(proposals: Proposals, graph: Graph) -> Tables:
