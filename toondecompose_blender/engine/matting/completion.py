@@ -25,7 +25,6 @@ LEAST_COVER = 0.2           # share of the hole that a shift must fill
 TOLD = 8.0                  # squared gray levels that it is worth if all of the surroundings are seen where a shift takes them
 FILLS = 4.0                 # squared gray levels that filling all of it is worth: paint goes on under any shift
 ALIEN = 0.6                 # cost a pixel of each gray level by which a shift misses the surroundings
-LINES = 0.3                 # cost of each gray level by which a copied pixel differs from the next ones: no line without need
 INVALID = 1e4               # cost of copying from where nothing was seen
 CYCLES = 2                  # of expansion moves over all shifts
 SEAM = 0.4                  # px of the coarse picture: sigma by which copies are blended where they meet
@@ -139,14 +138,6 @@ def _misses(picture: np.ndarray, ring: np.ndarray, known: np.ndarray, shift: np.
     return fill_unseen(missed, told)[..., 0]
 
 
-def _steps(picture: np.ndarray) -> np.ndarray:
-    """How far each pixel of a picture float32 (h, w, 3) differs from the ones to its right and below, all channels, (h, w)."""
-    result = np.zeros(picture.shape[:2], np.float32)
-    result[:, :-1] += np.abs(np.diff(picture, axis=1)).sum(2)
-    result[:-1] += np.abs(np.diff(picture, axis=0)).sum(2)
-    return result
-
-
 def _cut(picture: np.ndarray, known: np.ndarray, hole: np.ndarray, ring: np.ndarray, rows: np.ndarray, columns: np.ndarray,
          shifts: np.ndarray) -> np.ndarray:
     """A shift for each pixel: copied from something seen, agreeing with the border, with seams where both sides look alike."""
@@ -159,9 +150,7 @@ def _cut(picture: np.ndarray, known: np.ndarray, hole: np.ndarray, ring: np.ndar
     valid = np.stack([_at(known, rows + y, columns + x) for x, y in shifts])
     border = ~hole[rows, columns] & known[rows, columns]
     alien = np.stack([_misses(picture, ring, known, shift)[rows, columns] for shift in shifts])
-    steps = _steps(picture)
-    lines = np.stack([_at(steps, rows + y, columns + x) for x, y in shifts])
-    unary = np.where(valid, ALIEN * alien + LINES * lines, INVALID) + np.abs(copies - picture[rows, columns]).sum(2) * border
+    unary = np.where(valid, ALIEN * alien, INVALID) + np.abs(copies - picture[rows, columns]).sum(2) * border
     labels = unary.argmin(0)
     for label in [*range(len(shifts))] * CYCLES:
         labels = _expanded(labels, label, unary, copies, pairs)
