@@ -76,7 +76,6 @@ class _ShiftFinder:
     def __init__(self, picture: np.ndarray, known: np.ndarray):
         self.shape = tuple(fft.next_fast_len(2 * side, real=True) for side in known.shape)
         self.parts = [np.ones(known.shape), (picture.astype(np.float64) ** 2).sum(2), *np.moveaxis(picture.astype(np.float64), 2, 0)]
-        self.seen = known
         self.known = [self._spectrum(known * part) for part in self.parts]
 
     def _spectrum(self, values: np.ndarray) -> np.ndarray:
@@ -96,26 +95,22 @@ class _ShiftFinder:
 
     def _best(self, ring: np.ndarray, hole: np.ndarray) -> list[tuple[int, int]]:
         """The shifts with the least mean squared difference between a ring and what it is moved onto, all at once, by correlation; of
-        those that are as good the one that fills most of the hole, then one that fills most of the rest, and so on."""
+        those that are as good, the ones that are told by most of the ring and fill most of the hole."""
         here = [np.conj(self._spectrum(ring * part)) for part in self.parts]
         overlap = fft.irfft2(here[0] * self.known[0], self.shape)
         error = here[0] * self.known[1] + here[1] * self.known[0] - 2 * sum(a * b for a, b in zip(here[2:], self.known[2:], strict=True))
-        usable = (self._fills(hole) > LEAST_COVER * hole.sum()) & (overlap > LEAST_OVERLAP * ring.sum())
-        cost = np.where(usable, fft.irfft2(error, self.shape) / np.maximum(overlap, 1) - TOLD * overlap / ring.sum(), np.inf)
+        told, fills = overlap / ring.sum(), self._filled(hole) / hole.sum()
+        usable = (fills > LEAST_COVER) & (told > LEAST_OVERLAP)
+        cost = np.where(usable, fft.irfft2(error, self.shape) / np.maximum(overlap, 1) - TOLD * told - FILLS * fills, np.inf)
         best: list[tuple[int, int]] = []
-        left = hole
         while len(best) < SHIFTS and np.isfinite(cost).any():
-            y, x = (int(i) for i in np.unravel_index((cost - FILLS / hole.sum() * self._fills(left)).argmin(), self.shape))
+            y, x = (int(i) for i in np.unravel_index(cost.argmin(), self.shape))
             reach = np.arange(-APART, APART + 1)
             cost[np.ix_((y + reach) % self.shape[0], (x + reach) % self.shape[1])] = np.inf
             best.append((x - self.shape[1] * (2 * x > self.shape[1]), y - self.shape[0] * (2 * y > self.shape[0])))
-            rows, columns = np.nonzero(left)
-            left = left.copy()
-            left[rows, columns] = ~_at(self.seen, rows + best[-1][1], columns + best[-1][0])
-            left = left if left.any() else hole
         return best
 
-    def _fills(self, hole: np.ndarray) -> np.ndarray:
+    def _filled(self, hole: np.ndarray) -> np.ndarray:
         """How many pixels of a hole each shift fills with something seen."""
         return fft.irfft2(np.conj(self._spectrum(hole.astype(np.float64))) * self.known[0], self.shape)
 
