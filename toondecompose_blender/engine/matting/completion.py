@@ -16,7 +16,7 @@ __all__ = ["complete"]
 # The method is He and Sun's ("Statistics of patch offsets for image completion", ECCV 2012): few shifts, one graph cut. Their
 # shifts come from matching patches everywhere; here they are those that continue the hole's own surroundings.
 COARSE = 160                # px: short side at which shifts and seams are sought
-RING = 0.06                 # of that: width of the surroundings that a shift must continue
+RING = 0.12                 # of that: width of the surroundings that a shift must continue; half of it knows too little of them
 SHIFTS, APART = 10, 3       # shifts kept for a whole border and for each quarter of it, and how far they differ at least, px
 LEAST_OVERLAP = 0.3         # share of the surroundings that a shift must land on something seen
 LEAST_HOLE = 3              # px at that size: narrower holes need no picture
@@ -116,10 +116,10 @@ class _ShiftFinder:
 
 
 def _at(picture: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """`picture` at places that may lie outside: there 0."""
+    """`picture` at places that may lie outside: there 0, or false."""
     inside = (rows >= 0) & (columns >= 0) & (rows < picture.shape[0]) & (columns < picture.shape[1])
     values = picture[np.where(inside, rows, 0), np.where(inside, columns, 0)]
-    return np.where(inside.reshape(-1, *(1,) * (values.ndim - 1)), values, 0)
+    return np.where(inside.reshape(-1, *(1,) * (values.ndim - 1)), values, values.dtype.type(0))
 
 
 def _misses(picture: np.ndarray, ring: np.ndarray, known: np.ndarray, shift: np.ndarray) -> np.ndarray:
