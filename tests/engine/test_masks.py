@@ -11,7 +11,6 @@ import pytest
 from tests.engine.drawn import draw_clip, overlap
 from toondecompose_blender.engine.geometry import translation
 from toondecompose_blender.engine.layers import plate
-from toondecompose_blender.engine.layers.closing import closed
 from toondecompose_blender.engine.layers.evidence import background_weights, interval, motion_masks, residual_masks
 from toondecompose_blender.engine.layers.plate import Canvas, build_plate, canvas_of_plane, fill_unseen, view
 from toondecompose_blender.engine.layers.shade import find_shade, under
@@ -193,12 +192,3 @@ def test_an_absurd_camera_is_refused_by_name():
     with pytest.raises(ClipError) as refusal:
         canvas_of_plane(homographies, 640, 360)
     assert refusal.value.code == "clip.motion" and refusal.value.remedy
-
-
-@pytest.mark.parametrize("size", [3, 11, 43])
-@pytest.mark.parametrize("shape", [(90, 130), (30, 20)])
-def test_gaps_are_closed_to_the_byte_as_opencv_closes_them(shape, size):
-    rng = np.random.default_rng(size)
-    mask = rng.random(shape, np.float32) * (cv2.GaussianBlur(rng.random(shape, np.float32), (0, 0), 3) > 0.5)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    assert np.array_equal(closed(mask, size), cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc))

@@ -4,10 +4,9 @@ Algebra only; it must not know pictures."""
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-__all__ = ["normalized", "project", "translation", "resized", "relative", "warp_to", "corners", "displacement"]
+__all__ = ["normalized", "project", "translation", "resized", "relative", "corners", "displacement"]
 
 
 def normalized(homography: np.ndarray) -> np.ndarray:
@@ -50,16 +49,3 @@ def displacement(homography: np.ndarray, width: int, height: int) -> float:
     xs, ys = np.meshgrid(np.linspace(0.1, 0.9, 3) * width, np.linspace(0.1, 0.9, 3) * height)
     points = np.stack([xs.ravel(), ys.ravel()], 1)
     return float(np.linalg.norm(project(homography, points) - points, axis=1).mean())
-
-
-def warp_to(picture: np.ndarray, homography: np.ndarray, width: int, height: int, *,
-            flags: int = cv2.INTER_LINEAR, border: int = cv2.BORDER_CONSTANT) -> np.ndarray:
-    """`picture` seen through `homography` (picture -> target) on a target of the given size; a move by whole pixels copies them."""
-    x, y = np.rint(homography[:2, 2]).tolist()
-    if np.array_equal(homography, translation(x, y)):
-        left, top = max(0, -int(x)), max(0, -int(y))
-        part = picture[top:max(0, height - int(y)), left:max(0, width - int(x))]
-        if part.size:
-            before, above = max(0, int(x)), max(0, int(y))
-            return cv2.copyMakeBorder(part, above, height - above - part.shape[0], before, width - before - part.shape[1], border)
-    return cv2.warpPerspective(picture, homography, (width, height), flags=flags, borderMode=border)

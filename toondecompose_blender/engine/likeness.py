@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 
 from .channels import products
-from .geometry import corners, project, relative, translation, warp_to
+from .geometry import corners, project, relative, translation
 from .motion.alignment import Alignment, Gradients, Model, align, gradients
 from .motion.models import stretch
+from .resampling import warp_to
 from .views import SAME, View, difference, placed
 
 __all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "Registration", "compare", "correlate", "registered", "turned"]

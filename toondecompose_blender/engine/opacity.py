@@ -13,12 +13,13 @@ import numpy as np
 
 from .drawings import ExposureSheet
 from .drawings_canvas import canvas_of
-from .geometry import normalized, translation, warp_to
+from .geometry import normalized, translation
 from .layers.plate import Canvas, Look
 from .matting.sprites import Sighting, solve_drawings
 from .matting.triangulation import Matte
 from .parallel import map_ordered
 from .report import Report
+from .resampling import warp_to
 
 __all__ = ["Presence", "find_presence"]
 

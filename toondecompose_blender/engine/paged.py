@@ -29,7 +29,7 @@ Item = TypeVar("Item")
 IN_MEMORY = 48 << 20        # bytes up to which one array stays in memory: a short clip never waits for a disk
 RESIDENT = 640 << 20        # bytes of all files mapped, libraries (350 MB) included, from which pages are given back
 LOOKED_AFTER = 0.02         # seconds between two looks at it: asking the system takes as long as much of the work between
-RECALLED = 192 << 20        # bytes of results that one `Recalled` keeps
+RECALLED = 256 << 20        # bytes of results that one `Recalled` keeps
 FEWEST_RECALLED = 8         # results: for each thread a pair of frames, and as many that come next
 
 ALIGNED = 64                # bytes: where a kept array may begin

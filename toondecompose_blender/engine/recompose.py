@@ -14,9 +14,9 @@ import numba
 import numpy as np
 
 from ..protocol import Decomposition, ResultError, Sprite, inside
-from .geometry import warp_to
 from .parallel import map_ordered
 from .pictures import read_picture
+from .resampling import warp_to
 
 if TYPE_CHECKING:
     from .accelerator import Accelerator

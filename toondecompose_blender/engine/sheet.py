@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..protocol import Decomposition
-from . import geometry
+from . import geometry, resampling
 from .movie import MovieWriter
 from .pictures import write_picture
 from .recompose import SpriteRenderer, over, rounded, whole_sprites
@@ -88,7 +88,7 @@ def _stand(scene: np.ndarray, sprite: np.ndarray, corners: np.ndarray) -> np.nda
     height, width = sprite.shape[:2]
     glass = sprite + _GLASS * (1 - sprite[..., 3:])
     onto = cv2.getPerspectiveTransform(np.float32(geometry.corners(width, height)), corners)
-    seen = geometry.warp_to(glass, onto, scene.shape[1], scene.shape[0])
+    seen = resampling.warp_to(glass, onto, scene.shape[1], scene.shape[0])
     shown = rounded(over(seen, scene / np.float32(255)))
     return cv2.polylines(shown, [np.round(corners * 16).astype(np.int32)], True, _FRAME, 1, cv2.LINE_AA, 4)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .. import geometry, parallel, pictures
+from .. import geometry, parallel, pictures, resampling
 from . import background, bird, character, run_cycle
 from .ink import SUPERSAMPLING, Cel
 
@@ -49,7 +49,7 @@ class Layer:
         out = np.zeros((height, width, 4), np.uint8)
         if right > left and bottom > top:
             place = geometry.translation(-left * dense, -top * dense) @ homography
-            seen = geometry.warp_to(drawing, place, (right - left) * dense, (bottom - top) * dense,
+            seen = resampling.warp_to(drawing, place, (right - left) * dense, (bottom - top) * dense,
                                     border=cv2.BORDER_REPLICATE if opaque else cv2.BORDER_CONSTANT)
             seen = cv2.resize(seen.astype(np.float32), (right - left, bottom - top), interpolation=cv2.INTER_AREA)
             seen[..., :3] *= 255 / np.maximum(seen[..., 3:], 1)

@@ -15,6 +15,7 @@ from ..geometry import displacement, relative, resized
 from ..matting.random_walker import edge_weights, random_walk
 from ..paged import paged, stacked
 from ..parallel import map_ordered
+from ..resampling import warp_to
 from .hints import UNKNOWN
 from .plate import AT_NEED, Look
 from .residual_kernels import distances, weighed
@@ -103,22 +104,21 @@ def _side(frames: np.ndarray, camera: np.ndarray, before: np.ndarray | None, t: 
     """Weighted share of neighbors on one side in time that agree with the camera's motion, and the weight."""
     height, width = frames.shape[1:3]
     match, trust = np.zeros((height, width), np.float32), np.full((height, width), 1e-4, np.float32)
-    flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
 
     def difference(other: np.ndarray, motion: np.ndarray) -> np.ndarray:
-        moved = cv2.warpPerspective(other, motion, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        moved = warp_to(other, motion, width, height, border=cv2.BORDER_REPLICATE)
         return cv2.blur(np.minimum(interval(frames[t], moved), CLIPPED), (BOX, BOX))
 
     for s in neighbors(camera, t, direction, width, height):
-        motion = relative(camera[t], camera[s])
-        inside = cv2.warpPerspective(np.ones((height, width), np.float32), motion, (width, height), flags=flags) > 0.99
+        motion = relative(camera[s], camera[t])
+        inside = warp_to(np.ones((height, width), np.float32), motion, width, height) > 0.99
         error = difference(frames[s], motion)
         # Where the picture resembles itself under this shift, a match says nothing.
         distinct = difference(frames[t], motion)
         vote = np.maximum(np.clip(distinct / TOLERANCE, 0, 1), np.clip((error - 0.7 * TOLERANCE) / TOLERANCE, 0, 1)) * inside
         agreement = np.clip((1.25 * TOLERANCE - error) / (0.5 * TOLERANCE), 0, 1)
         if before is not None:      # what hides a place in the other frame says nothing of what is there in this one
-            vote *= 1 - (1 - agreement) * cv2.warpPerspective(before[s], motion, (width, height), flags=flags)
+            vote *= 1 - (1 - agreement) * warp_to(before[s], motion, width, height)
         match += vote * agreement
         trust += vote
     return match, trust

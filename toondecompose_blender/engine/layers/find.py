@@ -17,7 +17,6 @@ from ..motion import Motion, rear_motion, refine_motion, standing
 from ..paged import Recalled, new, paged, stacked
 from ..parallel import map_ordered
 from ..report import Report
-from .closing import closed
 from .evidence import background_weight, background_weights, motion_masks, residual_masks
 from .hints import UNKNOWN, Hints
 from .hints_labels import corrected
@@ -164,7 +163,9 @@ def plate_weight(mask: np.ndarray, *, static: bool) -> np.ndarray:
     # Before a moving camera a gap in a mask is better not believed where another frame shows what it would of the background:
     # a hole in a sprite would paint the sprite onto the plate, and so confirm itself.
     gaps = cv2.multiply(background_weight(mask), 1, scale=AT_NEED / 255)
-    return np.maximum(background_weight(closed(mask, 2 * round(GAP * min(mask.shape)) + 1)), gaps)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(GAP * min(mask.shape)) + 1,) * 2)
+    closed = cv2.morphologyEx(_to_bytes(mask), cv2.MORPH_CLOSE, disc)    # of bytes it is four times as fast
+    return np.maximum(background_weight(closed / np.float32(255)), gaps)
 
 
 def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray, accelerator: Accelerator | None) -> np.ndarray:

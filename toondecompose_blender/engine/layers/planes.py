@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..geometry import displacement, project, relative, warp_to
+from ..geometry import displacement, project, relative
 from ..motion import Motion, refine_motion
 from ..paged import paged, stacked
 from ..parallel import map_ordered
 from ..report import Report
+from ..resampling import warp_to
 from .evidence import background_weights
 from .plate import Canvas, Plate, build_plate, canvas_of_plane
 from .planes_backdrop import Backdrop, FarPlane, build_backdrop, plane_canvases, plane_weights, visibility
@@ -118,7 +119,7 @@ def _regions(foreground: np.ndarray, canvas: Canvas) -> np.ndarray:
     views, hidden = np.zeros(size[::-1], np.float32), np.zeros(size[::-1], np.float32)
     for mask, homography in paged(zip(foreground, canvas.homographies, strict=True)):
         both = np.dstack([np.ones((height, width), np.float32), mask > 0.5])
-        moved = cv2.warpPerspective(both, np.linalg.inv(homography), size, flags=cv2.INTER_NEAREST)
+        moved = warp_to(both, np.linalg.inv(homography), *size, flags=cv2.INTER_NEAREST)
         views += moved[..., 0]
         hidden += moved[..., 1]
     mostly = ((views >= LEAST_VIEWS) & (hidden > LEAST_SHARE * views)).astype(np.uint8)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..geometry import resized, warp_to
+from ..geometry import resized
 from ..paged import paged, stacked
+from ..resampling import warp_to
 from .evidence import interval
 from .plate import Canvas, Plate, build_plate, canvas_of_plane, view
 

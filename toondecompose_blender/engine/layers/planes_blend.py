@@ -11,6 +11,7 @@ import numpy as np
 
 from ..geometry import corners, project, translation
 from ..parallel import map_ordered
+from ..resampling import warp_to
 from .planes_backdrop import Backdrop, visibility
 from .plate import PerFrame, Tile, reached
 
@@ -132,6 +133,6 @@ def _seen_from(backdrop: Backdrop, index: int, window: Tile, t: int, frame: np.n
     uncovered = visibility(nearer, backdrop.openings[index + 1:], 0, t, width, height)
     tells = np.where(seen, np.minimum(weight, uncovered), 0)
     to_part, part_size = translation(-part.left, -part.top) @ to_canvas, (part.width, part.height)
-    color, behind, tells = (cv2.warpPerspective(picture, to_part, part_size).astype(np.float32) for picture in (frame, shown, tells))
+    color, behind, tells = (warp_to(picture, to_part, *part_size).astype(np.float32) for picture in (frame, shown, tells))
     place = Tile(part.left - window.left, part.top - window.top, *part_size).place
     return _Sums.of((tells > 255 * SURE).astype(np.float32), color, behind), place

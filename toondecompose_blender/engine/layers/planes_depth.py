@@ -10,6 +10,7 @@ import numpy as np
 from ..geometry import normalized, relative, resized
 from ..paged import Recalled
 from ..parallel import map_ordered
+from ..resampling import warp_to
 from .evidence import interval
 from .plate import Canvas
 
@@ -62,13 +63,13 @@ def _costs(frames: Recalled[np.ndarray], motions: list[np.ndarray], t: int, insi
     """Per fraction and pixel the mean of the two best differences to frames far away in time."""
     height, width = frames[t].shape[:2]
     others = [t + sign * lag for lag in LAGS for sign in (-1, 1) if 0 <= t + sign * lag < len(frames)]
-    flags, costs = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR, []
+    costs = []
     for motion in motions:
         rows = np.full((max(2, len(others)), len(inside)), CLIPPED, np.float32)
         for row, s in zip(rows, others, strict=False):
-            step = relative(motion[t], motion[s])
-            moved = cv2.warpPerspective(frames[s], step, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-            valid = cv2.warpPerspective(np.ones((height, width), np.float32), step, (width, height), flags=flags) > 0.99
+            step = relative(motion[s], motion[t])
+            moved = warp_to(frames[s], step, width, height, border=cv2.BORDER_REPLICATE)
+            valid = warp_to(np.ones((height, width), np.float32), step, width, height) > 0.99
             error = cv2.blur(np.minimum(interval(frames[t], moved), CLIPPED), (BOX, BOX))
             row[:] = np.where(valid, error, CLIPPED).ravel()[inside]
         costs.append(np.partition(rows, 1, axis=0)[:2].mean(0))

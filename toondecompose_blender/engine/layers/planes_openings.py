@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..geometry import warp_to
 from ..matting.random_walker import edge_weights, random_walk
 from ..parallel import map_ordered
+from ..resampling import warp_to
 from .evidence import interval
 from .plate import Canvas, Plate, view
 
@@ -58,8 +58,7 @@ class _Look:
 def _looks(own: np.ndarray, behind: np.ndarray, canvas: Canvas, use: Callable[[_Look], np.ndarray]) -> Iterator[np.ndarray]:
     def look(t: int) -> np.ndarray:
         both = np.dstack([own[t], behind[t]])
-        moved = cv2.warpPerspective(both, np.linalg.inv(canvas.homographies[t]), (canvas.width, canvas.height),
-                                    flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=(UNKNOWN, UNKNOWN))
+        moved = warp_to(both, np.linalg.inv(canvas.homographies[t]), canvas.width, canvas.height, flags=cv2.INTER_NEAREST, beyond=UNKNOWN)
         one, other = moved[..., 0], moved[..., 1]
         return use(_Look(one, other, (other != UNKNOWN) & (one != UNKNOWN)))
 

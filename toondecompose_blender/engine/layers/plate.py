@@ -14,9 +14,10 @@ import numpy as np
 from numba import njit
 
 from ...protocol import ClipError
-from ..geometry import corners, normalized, project, translation, warp_to
+from ..geometry import corners, normalized, project, translation
 from ..paged import stacked
 from ..parallel import map_ordered, worker_count
+from ..resampling import warp_to
 
 if TYPE_CHECKING:
     from ..accelerator import Accelerator

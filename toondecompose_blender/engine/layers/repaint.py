@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from ..geometry import warp_to
 from ..paged import paged, stacked
 from ..parallel import map_ordered
+from ..resampling import warp_to
 from .evidence import background_weights, interval
 from .plate import Plate, build_plate, canvas_of_plane, view
 from .planes_backdrop import FarPlane

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..geometry import corners, project, translation
 from ..parallel import map_ordered
+from ..resampling import warp_to
 from .plate import Plate
 
 __all__ = ["sharpened"]
@@ -54,7 +55,7 @@ class _Lack:
 
 def _lack(picture: np.ndarray, homography: np.ndarray, frame: np.ndarray, weight: np.ndarray) -> _Lack:
     height, width = frame.shape[:2]
-    view = cv2.warpPerspective(picture, homography, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    view = warp_to(picture, homography, width, height, border=cv2.BORDER_REPLICATE)
     difference = frame - view
     believed = weight * (np.abs(difference).max(2) < STRANGER) / np.float32(255)
     to_canvas = np.linalg.inv(homography)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ..geometry import corners, normalized, project, warp_to
+from ..geometry import corners, normalized, project
 from ..layers.plate import Canvas, Look
 from ..parallel import map_ordered
+from ..resampling import warp_to
 from .pool import Exposure, Pool, astray, certain, pooled
 from .pool_kernels import lay_over, premultiplied
 from .region import find_region
