@@ -149,7 +149,7 @@ def _first_planes(few: np.ndarray, picks: np.ndarray, camera: np.ndarray, plate:
     if not plates:
         return ()
     tables = [misses(few, one) for one in plates]
-    own, behind = misses(few, near), _least(tables, plates, width, height)
+    own, behind = misses(few, near), np.minimum.reduce([_known(table, one) for table, one in zip(tables, plates, strict=True)])
     sweep = (1 - fractions[0]) * _range(camera, width, height)
     opening = verified(own, behind, near, opening_of(own, behind, near), least=FIRST_LOOK, sweep=sweep)
     if not opening.any():
@@ -180,9 +180,10 @@ def _opened(few: np.ndarray, plates: Sequence[Plate], planes: Sequence[FarPlane]
     height, width = few.shape[1:3]
     tables = [misses(few, plate) for plate in plates]
     farthest = _range(camera, width, height)
+    known = [_known(table, plate) for table, plate in zip(tables, plates, strict=True)]
     kept, shown = list(planes), np.ones(few.shape[:3], bool)
     for index in range(len(planes), 0, -1):
-        behind = np.where(shown, _least(tables[:index], plates[:index], width, height), UNKNOWN).astype(np.uint8)
+        behind = np.where(shown, np.minimum.reduce(known[:index]), UNKNOWN).astype(np.uint8)
         canvas = plates[index].canvas
         own_fraction = planes[index].fraction if index < len(planes) else 1.0
         opening = verified(tables[index], behind, plates[index], opening_of(tables[index], behind, plates[index]), least=least,
@@ -194,9 +195,9 @@ def _opened(few: np.ndarray, plates: Sequence[Plate], planes: Sequence[FarPlane]
     return tuple(kept)
 
 
-def _least(tables: Sequence[np.ndarray], plates: Sequence[Plate], width: int, height: int) -> np.ndarray:
-    """The smallest miss of all plates that know a pixel."""
-    return np.minimum.reduce([np.maximum(table, unknown(plate, width, height)) for table, plate in zip(tables, plates, strict=True)])
+def _known(table: np.ndarray, plate: Plate) -> np.ndarray:
+    """The misses of a plate, uint8 (T, h, w), `UNKNOWN` where it knows nothing of a pixel."""
+    return np.maximum(table, unknown(plate, table.shape[2], table.shape[1]))
 
 
 def _followed(frames: np.ndarray, camera: np.ndarray, planes: Sequence[FarPlane], report: Report,

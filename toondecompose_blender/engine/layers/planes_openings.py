@@ -43,8 +43,10 @@ def misses(frames: np.ndarray, plate: Plate) -> np.ndarray:
 
 def unknown(plate: Plate, width: int, height: int) -> np.ndarray:
     """Where its frames show nothing of `plate` that was seen: uint8 (T, height, width), `UNKNOWN` there, else 0."""
-    seen = [warp_to(plate.seen, homography, width, height) > 0.99 for homography in plate.canvas.homographies]
-    return np.where(np.stack(seen), 0, UNKNOWN).astype(np.uint8)
+    def at(homography: np.ndarray) -> np.ndarray:
+        return np.where(warp_to(plate.seen, homography, width, height) > 0.99, 0, UNKNOWN).astype(np.uint8)
+
+    return np.stack(list(map_ordered(at, plate.canvas.homographies)))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import fft
 
 from ..layers.plate import fill_unseen
+from ..parallel import map_ordered
 
 __all__ = ["complete"]
 
@@ -46,10 +47,8 @@ def complete(picture: np.ndarray, seen: np.ndarray, wanted: np.ndarray) -> np.nd
     count, parts = cv2.connectedComponents(small_hole.astype(np.uint8))
     thick = cv2.erode(small_hole.astype(np.uint8), np.ones((LEAST_HOLE,) * 2))
     finder = _ShiftFinder(small, known)
-    for part in range(1, count):
-        if not thick[parts == part].any():
-            continue
-        labels, shifts = _labeled(small, parts == part, known, finder)
+    holes = (parts == part for part in range(1, count) if thick[parts == part].any())
+    for labels, shifts in map_ordered(lambda one: _labeled(small, one, known, finder), holes, ahead=1):
         if len(shifts):
             _paint(result, picture, hole, seen, labels, shifts, (picture.shape[1] / size[0], picture.shape[0] / size[1]))
     return result
