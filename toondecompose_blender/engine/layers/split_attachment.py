@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..geometry import project
-from ..paged import paged
+from ..parallel import map_ordered
 from .edgels import Edgels, bridged
 from .supervoxels import Supervoxels
 
@@ -46,12 +46,13 @@ def attachments(labels: np.ndarray, motions: tuple[np.ndarray, ...], edgels: Edg
 def _traces(labels: np.ndarray, count: int, edgels: Edgels, voxels: Supervoxels) -> _Traces:
     frames, height, width = voxels.labels.shape
     ys, xs = (axis.ravel() for axis in np.mgrid[:height, :width])
-    area, center = np.zeros((frames, count)), np.zeros((frames, count, 2))
-    for t, pieces in enumerate(paged(voxels.labels)):
+
+    def shown(pieces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         label = labels[pieces].ravel()
-        area[t] = np.bincount(label, minlength=count)
-        for axis, place in enumerate((xs, ys)):
-            center[t, :, axis] = np.bincount(label, place, count) / np.maximum(1, area[t])
+        area = np.bincount(label, minlength=count)
+        return area, np.stack([np.bincount(label, place, count) for place in (xs, ys)], 1) / np.maximum(1, area)[:, None]
+
+    area, center = (np.stack(column) for column in zip(*map_ordered(shown, voxels.labels), strict=True))
     first, second = labels[edgels.pieces].T
     apart = first != second
     outline = sum(np.bincount(edgels.places[apart, 0] * count + side[apart], edgels.weight[apart], frames * count)

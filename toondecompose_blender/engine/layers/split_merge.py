@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..paged import paged
+from ..parallel import map_ordered
 from .edgels import Edgels
 from .ownership import BORDER_TOUCH, CONFLICT_LAGS, CONFLICT_WEIGHT, Energy, components_of
 from .ownership_moves import swept
@@ -133,13 +134,14 @@ def _travels(labels: np.ndarray, voxels: Supervoxels, count: int) -> np.ndarray:
     """How far the center of each label gets around, px (count,)."""
     h, w = voxels.labels.shape[1:]
     ys, xs = (axis.ravel() for axis in np.mgrid[:h, :w])
-    centers = np.full((len(voxels.labels), count, 2), np.nan)
-    for t, pieces in enumerate(paged(voxels.labels)):
+
+    def center(pieces: np.ndarray) -> np.ndarray:
         label = labels[pieces].ravel()
         size = np.bincount(label, minlength=count)
-        there = size > 0
-        for axis, place in enumerate((xs, ys)):
-            centers[t, there, axis] = np.bincount(label, place, count)[there] / size[there]
+        middle = np.stack([np.bincount(label, place, count) for place in (xs, ys)], 1) / np.maximum(1, size)[:, None]
+        return np.where(size[:, None] > 0, middle, np.nan)
+
+    centers = np.stack(list(map_ordered(center, voxels.labels)))
     seen = np.isfinite(centers).any((0, 2))
     result = np.zeros(count)
     result[seen] = np.hypot(*(np.nanmax(centers[:, seen], 0) - np.nanmin(centers[:, seen], 0)).T)
