@@ -44,3 +44,9 @@ def test_a_move_by_half_a_pixel_mixes_two():
     picture = np.zeros((1, 4), np.float32)
     picture[0, 1] = 1
     assert np.allclose(warp_to(picture, translation(0.5, 0), 4, 1), [[0, 0.5, 0.5, 0]])
+
+
+def test_a_move_to_nowhere_shows_nothing():
+    picture = np.full((4, 5), 9, np.uint8)
+    for far in (1e9, np.inf, np.nan):
+        assert not warp_to(picture, translation(far, 0), 5, 4).any()

@@ -4,7 +4,7 @@ It knows how pixels are mixed, not what the pictures show."""
 
 from __future__ import annotations
 
-from math import floor
+from math import floor, isfinite
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ def warp_to(picture: np.ndarray, homography: np.ndarray, width: int, height: int
     """
     (a, b, x), (c, d, y), (e, f, g) = homography.tolist()   # of small matrices NumPy is slow to tell anything
     turn = max(abs(a - 1), abs(b), abs(c), abs(d - 1), abs(e), abs(f), abs(g - 1))
-    if turn < _NO_TURN and flags in _TAPS:
+    if turn < _NO_TURN and isfinite(x + y) and flags in _TAPS:
         whole, part = zip(*(_parted(-move, flags) for move in (x, y)), strict=True)
         taps = _TAPS[flags] if any(part) else 1
         left, top = (start - (taps - 1) // 2 for start in whole)
