@@ -12,12 +12,12 @@ from .parallel import worker_count
 __all__ = ["side_by_side", "needed_bytes", "free_bytes"]
 
 # A tenth or more above the peaks measured, pages of files included: 505 MB for 40 frames of 384x216; with four sprites, analyzed at
-# 640x360, 1.67 GB for 120 of 960x540 and 1.64 GB for 60 of 1920x1080 (python -m benchmarks long); 1.7 GB for 78 of 1280x720, with two
+# 640x360, 1.91 GB for 120 of 960x540 and 1.64 GB for 60 of 1920x1080 (python -m benchmarks long); 1.7 GB for 78 of 1280x720, with two
 # (benchmarks shots --memory). What grows with the frames was .63 MB a frame of 320x180, 11 bytes a pixel, where each still had more
 # edgels than a frame of 1,000 has; that last step is an extrapolation.
 _BASE = 350 << 20           # bytes: the interpreter with its libraries and compiled kernels
 _ANALYZED = 80              # bytes a pixel and frame of the analysis size ...
-_HELD = 1200 << 20          # ... up to this: what is more lies in files, or is made again
+_HELD = 1300 << 20          # ... up to this: what is more lies in files, or is made again
 _GROWING = 8                # bytes a pixel and frame, however many: what the split into sprites knows of its pieces and their borders
 _NATIVE = 300               # bytes a pixel of the clip's own size
 _SHARE = 0.8                # of the free memory: the artist's other programs grow too
