@@ -27,12 +27,11 @@ def warp_to(picture: np.ndarray, homography: np.ndarray, width: int, height: int
     if turn < _NO_TURN and isfinite(x + y) and flags in _TAPS:
         whole, part = zip(*(_parted(-move, flags) for move in (x, y)), strict=True)
         taps = _TAPS[flags] if any(part) else 1
-        left, top = (start - (taps - 1) // 2 for start in whole)
-        copy = None
         if taps != 2 or picture.shape[2:] != (4,):  # two pixels of four channels OpenCV mixes as fast
+            left, top = (start - (taps - 1) // 2 for start in whole)
             copy = _copied(picture, left, top, width + taps - 1, height + taps - 1, border, beyond)
-        if copy is not None:
-            return copy if taps == 1 else _filtered(copy, part, flags)
+            if copy is not None:
+                return copy if taps == 1 else _filtered(copy, part, flags)
     return cv2.warpPerspective(picture, homography, (width, height), flags=flags, borderMode=border, borderValue=(beyond,) * 4)
 
 
