@@ -59,7 +59,8 @@ def beside_a_thing(picture: np.ndarray, planes: tuple[FarPlane, ...] = ()) -> tu
     mask = np.zeros((HEIGHT, WIDTH), np.float32)
     mask[40:90, 60:120] = 1
     frame = np.where(mask[..., None] > 0, np.uint8(0), picture[:, :WIDTH])
-    frame[37:40] = frame[90:93] = 255, 0, 0     # lines that the thing touches
+    colors = np.random.default_rng(1).choice(np.uint8([[255, 0, 0], [0, 0, 255], [255, 255, 0]]), WIDTH // 4).repeat(4, 0)
+    frame[37:40] = frame[90:93] = colors    # lines that the thing touches; how they go on, nothing tells
     clip = {"read": lambda t: frame, "weight": lambda t: plate_weight(mask, static=True)}
     backdrop = build_backdrop(clip["read"], clip["weight"], STILL, planes, size=(WIDTH, HEIGHT))
     return frame, mask, {"backdrop": backdrop, **clip, "size": (WIDTH, HEIGHT), "sharpens": False}
@@ -73,7 +74,7 @@ def test_close_beside_a_thing_that_never_leaves_a_still_background_is_shown_as_i
         shown = cv2.imread(str(tmp_path / name / records[0].id / f"{records[0].id}_0001.png"))[BORDER:, BORDER:, ::-1]
         missed.append(np.abs(shown[:HEIGHT, :WIDTH].astype(int) - frame)[mask == 0].max())
         solved.append(backdrop.plates[-1])
-    assert missed[0] > 20 and missed[1] <= 2
+    assert missed[0] > 60 and missed[1] <= 2
     assert np.array_equal(solved[0].picture, solved[1].picture)     # nothing is solved against it
     assert np.array_equal(solved[0].seen, solved[1].seen) and (solved[1].seen[BORDER:, BORDER:][38, 60:120] == 0).all()
 
