@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from toondecompose_blender.engine.layers.plate import fill_unseen
-from toondecompose_blender.engine.matting.completion import complete
+from toondecompose_blender.engine.matting.completion import _misses, complete
 
 HEIGHT, WIDTH = 200, 420
 
@@ -58,6 +58,13 @@ def test_paint_around_a_hole_goes_on_in_it_and_no_line_is_brought_there():
     holed = np.where(seen[..., None] > 0, picture, 0).astype(np.uint8)
     filled = complete(holed, seen > 0, np.ones((HEIGHT, WIDTH), bool))
     assert np.abs(filled.astype(int) - picture)[seen == 0].mean() < 1
+
+
+def test_a_shift_that_none_of_the_surroundings_tell_of_is_not_taken_for_a_good_one():
+    picture, seen = facade().astype(np.float32), figure((HEIGHT, WIDTH))
+    ring = seen & (cv2.erode(seen.astype(np.uint8), np.ones((9, 9))) == 0)
+    outside, along = (_misses(picture, ring, seen, np.array(shift)) for shift in ((0, HEIGHT), (40, 0)))
+    assert (outside >= 255).all() and along.max() < 255
 
 
 def test_only_what_is_wanted_is_made_up_and_always_the_same_way():

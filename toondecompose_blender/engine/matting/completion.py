@@ -26,6 +26,7 @@ LEAST_COVER = 0.2           # share of the hole that a shift must fill
 TOLD = 8.0                  # squared gray levels that it is worth if all of the surroundings are seen where a shift takes them
 FILLS = 4.0                 # squared gray levels that filling all of it is worth: paint goes on under any shift
 ALIEN = 0.6                 # cost a pixel of each gray level by which a shift misses the surroundings
+UNTOLD = 255.0              # gray levels that a shift counts as missing which none of the surroundings tell of
 INVALID = 1e4               # cost of copying from where nothing was seen
 CYCLES = 2                  # of expansion moves over all shifts
 SEAM = 0.4                  # px of the coarse picture: sigma by which copies are blended where they meet
@@ -129,7 +130,7 @@ def _misses(picture: np.ndarray, ring: np.ndarray, known: np.ndarray, shift: np.
     missed, told = np.zeros((*ring.shape, 1), np.float32), np.zeros(ring.shape, np.float32)
     missed[rows, columns, 0] = np.abs(_at(picture, rows + shift[1], columns + shift[0]) - picture[rows, columns]).mean(1)
     told[rows, columns] = 1
-    return fill_unseen(missed, told)[..., 0]
+    return fill_unseen(missed, told)[..., 0] if len(rows) else np.full(ring.shape, UNTOLD, np.float32)
 
 
 def _cut(picture: np.ndarray, known: np.ndarray, hole: np.ndarray, ring: np.ndarray, rows: np.ndarray, columns: np.ndarray,
@@ -222,7 +223,7 @@ def _refined(picture: np.ndarray, seen: np.ndarray, rows: np.ndarray, columns: n
         for dx in range(-int(FINEST * factors[0]), int(FINEST * factors[0]) + 1):
             x, y = int(round(shift[0])) + dx, int(round(shift[1])) + dy
             valid = _at(seen, rows + y, columns + x)
-            if valid.sum() < LEAST_OVERLAP * len(rows):
+            if valid.sum() < max(1, LEAST_OVERLAP * len(rows)):
                 continue
             error = np.abs(_at(picture, rows + y, columns + x).astype(np.int32) - here)[valid].mean()
             if error < least:
