@@ -20,6 +20,7 @@ from .ownership import build_graph
 from .proposals import Proposals, propose_motions
 from .split_agreement import measure_agreement
 from .split_backdrop import backing_of, before_backing, behind_all, grounded, sky_of
+from .split_faint import told_apart
 from .split_gaps import opened
 from .split_hints import hinted, numbers_of
 from .split_light import without_light
@@ -91,6 +92,7 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     backed = _backed(layers, sprites, edgels) if sprites is not None and not still and sprites > 2 else None
     layers, still = (layers, still) if backed is None else (backed, True)
     del proposals, tables, search    # what was searched in is large
+    layers = layers if still else told_apart(frames, layers)
     done = _finished(layers, sprites, edgels, still)
     numbers = np.arange(done.count)
     if hints is not None and hints.marks:

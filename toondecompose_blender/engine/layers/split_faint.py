@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tells layers apart where nothing is sharp enough to be an edgel: pale ice, dark roofs, blurred near planes.
+There the motion of the right layer still brings other frames closer than any other does.  It must not know how layers were found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+
+from ..channels import apart
+from ..parallel import map_ordered
+from ..resampling import warp_to
+from .edgels import CONTRAST, chained
+from .ownership_moves import relaxed
+from .split_search import Layers
+from .supervoxels import Supervoxels
+
+__all__ = ["told_apart", "misfits"]
+
+LAGS = (-6, -2, 2, 6)   # frames at which pictures are compared: slow planes need far ones, fast ones leave the picture soon (measured)
+WINDOW = 5              # px: the side of the squares that are compared
+EXPLAINED = 2.0         # gray levels up to which a motion explains a place
+NOISE = 0.5             # gray levels that tell nothing
+CLEARLY = 0.5           # of what the best motion leaves, and noise: how much more another one leaves before that counts
+NOWHERE = 255.0         # gray levels: more than tells anything
+PRICE = 0.15            # energy of a pixel that another layer's motion explains wholly better (measured: .1 to .2 are as good)
+
+
+def told_apart(frames: np.ndarray, layers: Layers) -> Layers:
+    """`layers` of a moving camera, found in RGB `frames` uint8 (T, h, w, 3), with what faint differences say about them."""
+    misfit = misfits(frames, layers.energy.graph.voxels, layers.motions)
+    energy = replace(layers.energy, unary=layers.energy.unary + PRICE * misfit)
+    return replace(layers, labels=relaxed(energy, layers.labels, cycles=2), energy=energy)
+
+
+def misfits(frames: np.ndarray, voxels: Supervoxels, motions: Sequence[np.ndarray]) -> np.ndarray:
+    """The pixels of each piece that another of the `motions` (T-1, 3, 3) explains better, 0..1 each: float64 (n, motions)."""
+    keys = [motion.tobytes() for motion in motions]
+    places = {key: chained(motion, LAGS) for key, motion in zip(keys, motions, strict=True)}    # some layers move alike
+
+    def of_frame(t: int) -> np.ndarray:
+        before, after = ([_misfit(frames, t, LAGS[n], [(homographies[n, t], valid[n, t]) for homographies, valid in places.values()])
+                          for n in side if 0 <= t + LAGS[n] < len(frames)] for side in ((0, 1), (2, 3)))
+        if not before or not after:
+            return np.zeros((voxels.count, len(places)))
+        # What is hidden for a while fits badly on one side only.
+        worse = np.minimum(np.mean(before, 0), np.mean(after, 0))
+        return np.stack([np.bincount(voxels.labels[t].ravel(), misfit.ravel(), voxels.count) for misfit in worse], 1)
+
+    total = np.zeros((voxels.count, len(places)))
+    for counted in map_ordered(of_frame, range(len(frames))):
+        total += counted
+    columns = {key: column for column, key in enumerate(places)}
+    return total[:, [columns[key] for key in keys]]
+
+
+def _misfit(frames: np.ndarray, t: int, lag: int, moves: Sequence[tuple[np.ndarray, bool]]) -> np.ndarray:
+    """How clearly each of the `moves` (3, 3) from frame t to t + lag, and whether it is known, is worse than the best: float32 0..1
+    (moves, h, w)."""
+    left = np.stack([_left(frames, t, lag, move) if known else np.full(frames.shape[1:3], NOWHERE, np.float32) for move, known in moves])
+    least = left.min(0)
+    told = left < CONTRAST      # what differs more the edgels tell, or something hides it
+    worse = np.clip((left - least) / (least + NOISE) - CLEARLY, 0, 1, where=told, out=np.zeros_like(left))
+    # Of what is not told nothing is known: it is as good as the others are.
+    guess = worse.sum(0) / np.maximum(1, told.sum(0))
+    return np.where(least < EXPLAINED, np.where(told, worse, guess), 0).astype(np.float32)
+
+
+def _left(frames: np.ndarray, t: int, lag: int, move: np.ndarray) -> np.ndarray:
+    """What differs around each pixel of frame t when `move` has brought frame t + lag there: gray levels, float32 (h, w), `NOWHERE` outside."""
+    height, width = frames.shape[1:3]
+    back, square = np.linalg.inv(move), (WINDOW, WINDOW)
+    brought = warp_to(frames[t + lag], back, width, height)
+    seen = warp_to(np.ones((height, width), np.uint8), back, width, height, flags=cv2.INTER_NEAREST)
+    left = cv2.boxFilter(apart(brought, frames[t]), cv2.CV_32F, square)
+    left[cv2.erode(seen, np.ones(square, np.uint8)) == 0] = NOWHERE
+    return left
