@@ -58,7 +58,7 @@ def misfits(frames: np.ndarray, voxels: Supervoxels, motions: Sequence[np.ndarra
 
 
 def _misfit(frames: np.ndarray, t: int, lag: int, moves: Sequence[tuple[np.ndarray, bool]]) -> np.ndarray:
-    """How clearly each of the `moves` (3, 3) from frame t to t + lag, and whether it is known, is worse than the best: float32 0..1
+    """How clearly each of the `moves`, (3, 3) from frame t to t + lag and whether it is known, is worse than the best: float32 0..1
     (moves, h, w)."""
     left = np.stack([_left(frames, t, lag, move) if known else np.full(frames.shape[1:3], NOWHERE, np.float32) for move, known in moves])
     least = left.min(0)
@@ -70,7 +70,7 @@ def _misfit(frames: np.ndarray, t: int, lag: int, moves: Sequence[tuple[np.ndarr
 
 
 def _left(frames: np.ndarray, t: int, lag: int, move: np.ndarray) -> np.ndarray:
-    """What differs around each pixel of frame t when `move` has brought frame t + lag there: gray levels, float32 (h, w), `NOWHERE` outside."""
+    """What differs around each pixel of frame t when `move` has brought frame t + lag there: gray levels, float32 (h, w)."""
     height, width = frames.shape[1:3]
     back, square = np.linalg.inv(move), (WINDOW, WINDOW)
     brought = warp_to(frames[t + lag], back, width, height)
