@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where nothing is sharp enough to be an edgel, what a motion leaves of other frames says whose place it is, and only where it is clear."""
+"""What other frames show at a place says whose it is: faintly, where there are no edges, and of what a plane never shows again."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from toondecompose_blender.engine.flow import compute_flow
-from toondecompose_blender.engine.layers.edgels import find_edgels
-from toondecompose_blender.engine.layers.ownership import build_graph
+from toondecompose_blender.engine.layers.edgels import find_edgels, motion_cost
+from toondecompose_blender.engine.layers.ownership import Energy, build_conflicts, build_graph
 from toondecompose_blender.engine.layers.proposals import propose_motions
 from toondecompose_blender.engine.layers.split_agreement import measure_agreement
 from toondecompose_blender.engine.layers.split_faint import misfits, told_apart
-from toondecompose_blender.engine.layers.split_search import find_layers, open_space, sprite_tables
+from toondecompose_blender.engine.layers.split_search import POTTS, Layers, find_layers, open_space, sprite_table, sprite_tables
 from toondecompose_blender.engine.layers.supervoxels import build_supervoxels
 from toondecompose_blender.engine.report import Silent
 
@@ -58,11 +58,15 @@ def snow():
 
 @pytest.fixture(scope="module")
 def layers(snow):
-    """The snow's layers as the edges tell them, the far plane behind."""
-    flow = compute_flow(snow, method="dis", device="cpu", report=Silent())
-    voxels = build_supervoxels(snow, flow)
+    return layers_of(snow)
+
+
+def layers_of(frames):
+    """Two layers as the edges tell them, the far plane behind."""
+    flow = compute_flow(frames, method="dis", device="cpu", report=Silent())
+    voxels = build_supervoxels(frames, flow)
     edgels = find_edgels(voxels, flow)
-    proposals = propose_motions(edgels, voxels, snow, flow, steps(FAR), static=False, planes=[steps(NEAR)])
+    proposals = propose_motions(edgels, voxels, frames, flow, steps(FAR), static=False, planes=[steps(NEAR)])
     graph = build_graph(voxels, edgels, flow)
     space = open_space(proposals, graph, sprite_tables(proposals, graph), measure_agreement(voxels, pan(FAR)), background=0, static=False,
                        known=False)
@@ -79,6 +83,25 @@ def test_a_near_plane_that_is_too_pale_for_edges_is_found_whole(snow, layers):
     assert share_in_front(layers, np.s_[TOP:]) < 0.5    # the post, and what is beside it
     assert share_in_front(told, np.s_[TOP + 8:]) > 0.95
     assert share_in_front(told, np.s_[:TOP - 8]) < 0.05
+
+
+def test_what_a_plane_never_shows_again_is_not_of_it(snow):
+    flickering, rng = snow.copy(), np.random.default_rng(7)
+    for frame in flickering:
+        cv2.circle(frame, (60, 120), 13, tuple(int(c) for c in rng.integers(0, 120, 3)), -1)    # no motion explains it
+    flow = compute_flow(flickering, method="dis", device="cpu", report=Silent())
+    voxels = build_supervoxels(flickering, flow)
+    edgels = find_edgels(voxels, flow)
+    graph, motions = build_graph(voxels, edgels, flow), (steps(FAR), steps(NEAR), np.full((FRAMES - 1, 3, 3), np.nan))
+    costs = tuple(motion_cost(edgels, voxels, motion) for motion in motions)
+    tables = np.stack([sprite_table(graph, edgels, cost, k) for k, cost in enumerate(costs)], 1)
+    energy = Energy(graph, build_conflicts(voxels, motions[0]), tables, np.zeros((voxels.count, 3)), POTTS)
+    ball = np.bincount(voxels.labels[:, 114:126, 54:66].ravel(), minlength=voxels.count) > 0
+    near = np.bincount(voxels.labels[:, TOP:].ravel(), minlength=voxels.count) > voxels.size / 2
+    told = told_apart(flickering, Layers((near | ball).astype(np.int64), motions, costs, energy, ()))
+    assert voxels.size[ball & (told.labels == 1)].sum() < 0.25 * voxels.size[ball].sum()    # nothing comes before the first two frames, ...
+    # ... and nothing after the last two
+    assert voxels.size[near & ~ball & (told.labels == 1)].sum() > 0.9 * voxels.size[near & ~ball].sum()
 
 
 def of_picture(voxels, misfit, t, rows):

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..geometry import normalized, project, relative
+from ..geometry import project, relative
 from ..motion.models import grid_points, restricted
+from ..motion.tracks import chained
 from ..paged import paged, stacked
 from ..parallel import map_ordered
 from ..report import Report, Silent
@@ -157,10 +158,7 @@ def _backgrounds(proposals: Proposals, camera: np.ndarray, static: bool) -> list
         if static or unexplained[number] >= unexplained[0] or len(result) > RIVALS + 1:
             break
         if number != STILL and np.isfinite(motion).all() and not _bent(motion, proposals.voxels.labels.shape[:0:-1]):
-            poses = [np.eye(3)]
-            for step in motion:
-                poses.append(normalized(step @ poses[-1]))
-            result.append((int(number), np.stack(poses)))
+            result.append((int(number), chained(motion, 0)))
     return result
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tells layers apart where nothing is sharp enough to be an edgel: pale ice, dark roofs, blurred near planes.
-There the motion of the right layer still brings other frames closer than any other does.  It must not know how layers were found."""
+"""Tells layers apart by what other frames show at their places: where nothing is sharp enough to be an edgel, as in pale ice, the right
+motion still brings the pictures closest; and what a firm plane never shows again is not of it.  It knows no proposals."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 
 from ..channels import apart
+from ..motion.tracks import chained as placed
 from ..parallel import map_ordered
 from ..resampling import warp_to
 from .edgels import CONTRAST, chained
 from .ownership_moves import relaxed
+from .split_agreement import measure_agreement
 from .split_search import Layers
 from .supervoxels import Supervoxels
 
@@ -27,12 +29,18 @@ NOISE = 0.5             # gray levels that tell nothing
 CLEARLY = 0.5           # of what the best motion leaves, and noise: how much more another one leaves before that counts
 NOWHERE = 255.0         # gray levels: more than tells anything
 PRICE = 0.15            # energy of a pixel that another layer's motion explains wholly better (measured: .1 to .2 are as good)
+STRANGE = 0.05          # energy of a pixel that a plane shows at no other time (measured: .05 to .1)
+LARGE = 0.01            # share of the clip from which a sprite may be a plane
+FIRM = 0.05             # share of itself that a plane shows at no other time, at most (measured: up to .02; figures from .06)
 
 
 def told_apart(frames: np.ndarray, layers: Layers) -> Layers:
-    """`layers` of a moving camera, found in RGB `frames` uint8 (T, h, w, 3), with what faint differences say about them."""
-    misfit = misfits(frames, layers.energy.graph.voxels, layers.motions)
-    energy = replace(layers.energy, unary=layers.energy.unary + PRICE * misfit)
+    """`layers` of a moving camera, found in RGB `frames` uint8 (T, h, w, 3), with what comparing the pictures says about them."""
+    voxels = layers.energy.graph.voxels
+    unary = layers.energy.unary + PRICE * misfits(frames, voxels, layers.motions)
+    for label in range(1, len(layers.motions)):
+        unary[:, label] += STRANGE * _strange(layers, label)
+    energy = replace(layers.energy, unary=unary)
     return replace(layers, labels=relaxed(energy, layers.labels, cycles=2), energy=energy)
 
 
@@ -55,6 +63,16 @@ def misfits(frames: np.ndarray, voxels: Supervoxels, motions: Sequence[np.ndarra
         total += counted
     columns = {key: column for column, key in enumerate(places)}
     return total[:, [columns[key] for key in keys]]
+
+
+def _strange(layers: Layers, label: int) -> np.ndarray:
+    """The pixels of each piece that a sprite as firm as a plane shows at no other time, (n,); none if that one is not firm."""
+    voxels, motion, own = layers.energy.graph.voxels, layers.motions[label], layers.labels == label
+    size = voxels.size[own].sum()
+    if size < LARGE * voxels.size.sum() or not np.isfinite(motion).all():
+        return np.zeros(voxels.count)
+    against = measure_agreement(voxels, placed(motion, 0)).against
+    return against if against[own].sum() < FIRM * size else np.zeros(voxels.count)
 
 
 def _misfit(frames: np.ndarray, t: int, lag: int, moves: Sequence[tuple[np.ndarray, bool]]) -> np.ndarray:
