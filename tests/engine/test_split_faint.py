@@ -99,8 +99,8 @@ def test_what_a_plane_never_shows_again_is_not_of_it(snow):
     ball = np.bincount(voxels.labels[:, 114:126, 54:66].ravel(), minlength=voxels.count) > 0
     near = np.bincount(voxels.labels[:, TOP:].ravel(), minlength=voxels.count) > voxels.size / 2
     told = told_apart(flickering, Layers((near | ball).astype(np.int64), motions, costs, energy, ()))
-    assert voxels.size[ball & (told.labels == 1)].sum() < 0.25 * voxels.size[ball].sum()    # nothing comes before the first two frames, ...
-    # ... and nothing after the last two
+    # Of the first two frames nothing is told by what came before, of the last two by what comes next.
+    assert voxels.size[ball & (told.labels == 1)].sum() < 0.25 * voxels.size[ball].sum()
     assert voxels.size[near & ~ball & (told.labels == 1)].sum() > 0.9 * voxels.size[near & ~ball].sum()
 
 
