@@ -152,7 +152,7 @@ def relabeled(layers: Layers, of: np.ndarray, restless: np.ndarray, spared: bool
     labels, size, count = layers.labels, layers.energy.graph.voxels.size, len(layers.motions)
     held = np.zeros((len(restless), count))
     np.add.at(held, (of[of >= 0], labels[of >= 0]), size[of >= 0])
-    said = layers.energy.unary - layers.energy.unary[:, 1:].min(1, keepdims=True)   # by an artist's hints
+    said = layers.energy.unary - layers.energy.unary[:, 1:].min(1, keepdims=True)   # by an artist's hints, or by what other frames show
     worth = held.copy()
     np.add.at(worth, of[of >= 0], -said[of >= 0] / ELSEWHERE)
     own = 1 + worth[:, 1:].argmax(1)
