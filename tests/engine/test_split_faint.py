@@ -79,10 +79,11 @@ def share_in_front(layers, rows):
 
 
 def test_a_near_plane_that_is_too_pale_for_edges_is_found_whole(snow, layers):
-    told = told_apart(snow, layers)
+    told, faint = told_apart(snow, layers)
     assert share_in_front(layers, np.s_[TOP:]) < 0.5    # the post, and what is beside it
     assert share_in_front(told, np.s_[TOP + 8:]) > 0.95
     assert share_in_front(told, np.s_[:TOP - 8]) < 0.05
+    assert np.array_equal(faint, (told.labels > 0) & (layers.labels == 0))      # all but the post
 
 
 def test_what_a_plane_never_shows_again_is_not_of_it(snow):
@@ -98,7 +99,7 @@ def test_what_a_plane_never_shows_again_is_not_of_it(snow):
     energy = Energy(graph, build_conflicts(voxels, motions[0]), tables, np.zeros((voxels.count, 3)), POTTS)
     ball = np.bincount(voxels.labels[:, 114:126, 54:66].ravel(), minlength=voxels.count) > 0
     near = np.bincount(voxels.labels[:, TOP:].ravel(), minlength=voxels.count) > voxels.size / 2
-    told = told_apart(flickering, Layers((near | ball).astype(np.int64), motions, costs, energy, ()))
+    told, _ = told_apart(flickering, Layers((near | ball).astype(np.int64), motions, costs, energy, ()))
     # Of the first two frames nothing is told by what came before, of the last two by what comes next.
     assert voxels.size[ball & (told.labels == 1)].sum() < 0.25 * voxels.size[ball].sum()
     assert voxels.size[near & ~ball & (told.labels == 1)].sum() > 0.9 * voxels.size[near & ~ball].sum()

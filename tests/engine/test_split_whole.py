@@ -150,7 +150,21 @@ def test_two_figures_that_meet_at_times_are_wholly_one_sprite_each(fighting):
     layers, edgels, truth = fighting
     voxels = layers.energy.graph.voxels
     assert min(overlaps(layers.labels[voxels.labels], truth)) < 0.96
-    assert min(overlaps(each_its_own(layers, edgels).labels[voxels.labels], truth)) > 0.98
+    assert min(overlaps(each_its_own(layers, edgels, np.zeros(voxels.count, bool)).labels[voxels.labels], truth)) > 0.98
+
+
+def test_what_a_sprite_has_by_faint_differences_alone_joins_no_bodies(fighting):
+    layers, edgels, truth = fighting
+    voxels = layers.energy.graph.voxels
+    ground = (layers.labels == 0) & (voxels.border > 0)     # a plane around both figures
+    plane = replace(layers, labels=np.where(ground, 1, layers.labels))
+
+    def right(faint):
+        found = each_its_own(plane, edgels, faint).labels[voxels.labels][truth > 0]
+        return max((found == own).mean() for own in (truth[truth > 0], 3 - truth[truth > 0]))
+
+    assert right(np.zeros(voxels.count, bool)) < 0.98
+    assert right(ground) > 0.98
 
 
 def test_a_layer_whose_own_body_is_a_scrap_keeps_what_it_has_of_another():

@@ -93,13 +93,13 @@ def split_sprites(frames: np.ndarray, flow, *, sprites: int | None, camera: np.n
     backed = _backed(layers, sprites, edgels) if sprites is not None and not still and sprites > 2 else None
     layers, still = (layers, still) if backed is None else (backed, True)
     del proposals, tables, search    # what was searched in is large
-    layers = layers if still else told_apart(frames, layers)
-    done = _finished(layers, sprites, edgels, still)
+    layers, faint = (layers, np.zeros(voxels.count, bool)) if still else told_apart(frames, layers)
+    done = _finished(layers, sprites, edgels, still, faint)
     numbers = np.arange(done.count)
     if hints is not None and hints.marks:
         plain = done.layers
         layers, votes = hinted(layers, plain, hints, edgels, report)
-        done = _finished(layers, sprites, edgels, still, free=plain.labels > 0)
+        done = _finished(layers, sprites, edgels, still, faint, free=plain.labels > 0)
         numbers = numbers_of(done.layers.labels, votes, done.count)
     report.step()
     labels = stacked(map(numbers[done.layers.labels].astype(np.uint8).__getitem__, paged(voxels.labels)), len(frames))
@@ -121,16 +121,17 @@ def _best(found: Iterable[tuple[int, Layers]]) -> tuple[int, Layers]:
     return best
 
 
-def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, free: np.ndarray | bool = True) -> _Finished:
-    """`layers` merged to `sprites`, in order; of the pieces that are `free` to, what holds still with a sprite joined it, and light and
-    what shows through it left it."""
-    layers = merged_to(layers, sprites, edgels) if sprites else merged_but_bodies(layers, MOST_SPRITES, edgels)
+def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, faint: np.ndarray,
+              free: np.ndarray | bool = True) -> _Finished:
+    """`layers` merged to `sprites`, in order, no body joined to another by what is `faint`; of the pieces that are `free` to, what holds
+    still with a sprite joined it, and light and what shows through it left it."""
+    layers = merged_to(layers, sprites, edgels) if sprites else merged_but_bodies(layers, MOST_SPRITES, edgels, faint)
     count = sprites or max(2, len(layers.motions))
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
     parted = bool(sky.any()) and worth_more_than_a_sprite(layers, layers.energy.graph.voxels.size[sky].sum(), edgels)
     layers = merged_to(layers, count - parted, edgels)
-    layers = smoothed(ordered(made_whole(refilled(layers, edgels) if sprites else layers, edgels)))
-    layers = each_its_own(without_light(layers, edgels) if still else layers, edgels)
+    layers = smoothed(ordered(made_whole(refilled(layers, edgels) if sprites else layers, edgels, faint)))
+    layers = each_its_own(without_light(layers, edgels) if still else layers, edgels, faint)
     if still:
         joined = attached(layers, edgels)
         layers = ordered(opened(replace(joined, labels=np.where(free, joined.labels, layers.labels))))

@@ -34,14 +34,16 @@ LARGE = 0.01            # share of the clip from which a sprite may be a plane
 FIRM = 0.05             # share of itself that a plane shows at no other time, at most (measured: up to .03)
 
 
-def told_apart(frames: np.ndarray, layers: Layers) -> Layers:
-    """`layers` of a moving camera, found in RGB `frames` uint8 (T, h, w, 3), with what comparing the pictures says about them."""
+def told_apart(frames: np.ndarray, layers: Layers) -> tuple[Layers, np.ndarray]:
+    """`layers` of a moving camera, found in RGB `frames` uint8 (T, h, w, 3), with what comparing the pictures says about them, and the
+    pieces, bool (n,), that sprites have by that alone."""
     voxels = layers.energy.graph.voxels
     unary = layers.energy.unary + PRICE * misfits(frames, voxels, layers.motions)
     for label in range(1, len(layers.motions)):
         unary[:, label] += STRANGE * _strange(layers, label)
     energy = replace(layers.energy, unary=unary)
-    return replace(layers, labels=relaxed(energy, layers.labels, cycles=2), energy=energy)
+    labels = relaxed(energy, layers.labels, cycles=2)
+    return replace(layers, labels=labels, energy=energy), (labels > 0) & (layers.labels == 0)
 
 
 def misfits(frames: np.ndarray, voxels: Supervoxels, motions: Sequence[np.ndarray]) -> np.ndarray:

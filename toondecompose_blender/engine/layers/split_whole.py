@@ -40,19 +40,20 @@ LEFT = 0.2              # of a layer: with less it would lose what it is (measur
 ELSEWHERE = 1.0         # energy of a voxel of a whole body in another layer: no motion is worth that
 
 
-def made_whole(layers: Layers, edgels: Edgels) -> Layers:
-    """`layers`, as many as there are sprites, after each body that was cut by chance is of one; of one of its own, if there are enough."""
-    bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
+def made_whole(layers: Layers, edgels: Edgels, faint: np.ndarray) -> Layers:
+    """`layers`, as many as there are sprites, after each body that was cut by chance is of one; of one of its own, if there are enough.
+    Of bodies are no pieces that are `faint`, bool (n,): a pale plane would join all that pass before it."""
+    bodies = find_bodies((layers.labels > 0) & ~faint, layers.energy.graph.voxels)
     restless = _cut_by_chance(bodies, layers, RESTLESS)
     return _whole(layers, bodies, restless, edgels, spared=True) if restless.any() else layers
 
 
-def each_its_own(layers: Layers, edgels: Edgels) -> Layers:
+def each_its_own(layers: Layers, edgels: Edgels, faint: np.ndarray) -> Layers:
     """`layers`, as many as there are sprites, after each of just as many bodies is one of them: of bodies that last and never meet, with
     what they share a motion with and a limb that had a layer of its own; of those that meet at times, if each is one of its own already
-    but for parts that change it by chance."""
+    but for parts that change it by chance.  Of bodies are no pieces that are `faint`, bool (n,)."""
     count, frames = len(layers.motions), len(layers.energy.graph.voxels.labels)
-    bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
+    bodies = find_bodies((layers.labels > 0) & ~faint, layers.energy.graph.voxels)
     known = bodies.body >= 0
     held, shown = np.zeros((bodies.count, count)), np.zeros((bodies.count, frames), bool)
     np.add.at(held, (bodies.body[known], layers.labels[bodies.piece[known]]), bodies.area[known])
@@ -75,9 +76,10 @@ def _as_sprites(held: np.ndarray, count: int, total: float) -> bool:
             and area.sum() >= WHOLLY * total and bool((largest >= (1 - LIMB) * area).all()))
 
 
-def merged_but_bodies(layers: Layers, most: int, edgels: Edgels) -> Layers:
-    """`layers` merged while that is cheap, to 2..`most`; where at least two bodies cut by chance are seen at once, each is a sprite."""
-    bodies = find_bodies(layers.labels > 0, layers.energy.graph.voxels)
+def merged_but_bodies(layers: Layers, most: int, edgels: Edgels, faint: np.ndarray) -> Layers:
+    """`layers` merged while that is cheap, to 2..`most`; where at least two bodies cut by chance are seen at once, each is a sprite.
+    Of bodies are no pieces that are `faint`, bool (n,)."""
+    bodies = find_bodies((layers.labels > 0) & ~faint, layers.energy.graph.voxels)
     restless = _cut_by_chance(bodies, layers, CROWDED)
     if not _at_once(bodies, restless):
         return merged_while_cheap(layers, most, edgels)
