@@ -35,7 +35,7 @@ def steps(speed):
 
 
 def drift(rng, levels):
-    """A wide picture of slanted streaks, float32, of so many gray levels: steps between neighbors are far too small to be edgels."""
+    """A wide picture of soft mounds, float32, up to so many gray levels high: steps between neighbors are far too small to be edgels."""
     noise = cv2.GaussianBlur(rng.normal(size=(HEIGHT, WIDTH + 100)).astype(np.float32), (0, 0), 3)
     return np.repeat((levels * noise / np.abs(noise).max())[..., None], 3, 2)
 
@@ -83,7 +83,9 @@ def test_a_near_plane_that_is_too_pale_for_edges_is_found_whole(snow, layers):
     assert share_in_front(layers, np.s_[TOP:]) < 0.5    # the post, and what is beside it
     assert share_in_front(told, np.s_[TOP + 8:]) > 0.95
     assert share_in_front(told, np.s_[:TOP - 8]) < 0.05
-    assert np.array_equal(faint, (told.labels > 0) & (layers.labels == 0))      # all but the post
+    size = told.energy.graph.voxels.size
+    assert not faint[layers.labels > 0].any() and not faint[told.labels == 0].any()     # neither the post nor the trees
+    assert size[faint].sum() > 0.9 * (size[told.labels > 0].sum() - size[layers.labels > 0].sum())
 
 
 def test_what_a_plane_never_shows_again_is_not_of_it(snow):

@@ -67,16 +67,6 @@ def misfits(frames: np.ndarray, voxels: Supervoxels, motions: Sequence[np.ndarra
     return total[:, [columns[key] for key in keys]]
 
 
-def _strange(layers: Layers, label: int) -> np.ndarray:
-    """The pixels of each piece that a sprite as firm as a plane shows at no other time, (n,); none if that one is not firm."""
-    voxels, motion, own = layers.energy.graph.voxels, layers.motions[label], layers.labels == label
-    size = voxels.size[own].sum()
-    if size < LARGE * voxels.size.sum() or not np.isfinite(motion).all():
-        return np.zeros(voxels.count)
-    against = measure_agreement(voxels, placed(motion, 0)).against
-    return against if against[own].sum() < FIRM * size else np.zeros(voxels.count)
-
-
 def _misfit(frames: np.ndarray, t: int, lag: int, moves: Sequence[tuple[np.ndarray, bool]]) -> np.ndarray:
     """How clearly each of the `moves`, (3, 3) from frame t to t + lag and whether it is known, is worse than the best: float32 0..1
     (moves, h, w)."""
@@ -98,3 +88,13 @@ def _left(frames: np.ndarray, t: int, lag: int, move: np.ndarray) -> np.ndarray:
     left = cv2.boxFilter(apart(brought, frames[t]), cv2.CV_32F, square)
     left[cv2.erode(seen, np.ones(square, np.uint8)) == 0] = NOWHERE
     return left
+
+
+def _strange(layers: Layers, label: int) -> np.ndarray:
+    """The pixels of each piece that a sprite as firm as a plane shows at no other time, (n,); none if that one is not firm."""
+    voxels, motion, own = layers.energy.graph.voxels, layers.motions[label], layers.labels == label
+    size = voxels.size[own].sum()
+    if size < LARGE * voxels.size.sum() or not np.isfinite(motion).all():
+        return np.zeros(voxels.count)
+    against = measure_agreement(voxels, placed(motion, 0)).against
+    return against if against[own].sum() < FIRM * size else np.zeros(voxels.count)
