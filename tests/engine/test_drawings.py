@@ -221,6 +221,16 @@ def test_mattes_with_background_in_their_gaps_do_no_harm_where_the_background_is
     assert sheet.exposure.tolist() == exposure
 
 
+@pytest.mark.parametrize(("pan", "step"), [(3, 2.0), (5, 0.5), (2, 3.0)])
+def test_feet_that_stay_with_the_ground_are_parts_of_their_drawings(pan, step):
+    stride = 2 * (pan + step)   # of a planted foot, held for two frames
+    drawings = [character(leg=float(np.arcsin((2.5 - k) * stride / 62))) for k in range(6)]
+    exposure = each([2] * 6)
+    shot = shoot(drawings, exposure, walk(12, step=(step, 0), start=(200, 60)), pan=pan)
+    sheet = exposure_sheet(shot.frames, shot.alphas, report=Silent(), behind=shot.behind.__getitem__)
+    assert sheet.exposure.tolist() == exposure
+
+
 def test_a_sliver_beside_what_hides_the_sprite_still_has_a_place():
     alpha, front = np.zeros((60, 60), np.float32), np.zeros((60, 60), np.float32)
     alpha[10:50, 30:32], front[10:50, 32:55] = 1, 1

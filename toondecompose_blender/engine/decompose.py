@@ -160,8 +160,7 @@ class _Job:
         look = under(partial(self.small_backdrop.view, width=self.size[0], height=self.size[1]), self.shade)
         for k, alphas in enumerate(self.alphas):
             part = Portion(self.report, PARTS)
-            save_sheet(stage, k, exposure_sheet(self.small, alphas, report=part, front=self._front(k), behind=lambda t: look(t)[0],
-                                                camera=self.camera.homographies))
+            save_sheet(stage, k, exposure_sheet(self.small, alphas, report=part, front=self._front(k), behind=lambda t: look(t)[0]))
             part.close()
 
     def _plate(self, stage: Stage) -> None:

@@ -81,20 +81,19 @@ class _Group:
 
 
 def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, front: Sequence[np.ndarray] | None = None,
-                   behind: Callable[[int], np.ndarray] | None = None, camera: np.ndarray | None = None) -> ExposureSheet:
+                   behind: Callable[[int], np.ndarray] | None = None) -> ExposureSheet:
     """The sheet of one sprite from frames, uint8 (T, h, w, 3) RGB, and its alphas (T, h, w), uint8 0..255 or float 0..1.
 
     At about 360 lines. `front`, like the alphas: what lies before the sprite; nothing is concluded from there. `behind`
-    gives frame t as it would be without the sprite, uint8 (h, w, 3), and `camera` (T, 3, 3) leads from the background's
-    plane to the frames: with either, alphas that hold pieces of the background do little harm. `report` is only asked
-    whether to stop; its steps are the caller's.
+    gives frame t as it would be without the sprite, uint8 (h, w, 3): with it, alphas that hold pieces of the background do
+    little harm. `report` is only asked whether to stop; its steps are the caller's.
     """
     scale = np.float32(1 / 255 if alphas.dtype == np.uint8 else 1)
     ground = ground_of(frames, alphas, scale)
 
     def look(t: int) -> View | None:
         return view_of(t, frames[t], alphas[t] * scale, ground, front=None if front is None else front[t] * scale,
-                       behind=None if behind is None else behind(t), camera=None if camera is None else camera[t])
+                       behind=None if behind is None else behind(t))
 
     keeper = Keeper()
     seen = _polled(map_ordered(look, range(len(frames))), report)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from .channels import products
-from .geometry import corners, project, relative, translation
+from .geometry import corners, project, translation
 from .motion.alignment import Alignment, Gradients, Model, align, gradients
 from .motion.models import stretch
 from .resampling import warp_to
@@ -192,27 +192,24 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     window = translation(*-low) @ homography
     shown = b.picture[low[1]:low[1] + size[1], low[0]:low[0] + size[0]]
     common = (warp_to(a.open, window, *size) > 250) & (b.open[low[1]:low[1] + size[1], low[0]:low[0] + size[0]] > 0)
-    moved = [warp_to(255 * part, window @ translation(*a.origin), *size) > 127 for part in (a.mask, a.core, a.solid, a.plain)]
+    parts = cv2.merge([a.mask, a.core, a.solid, a.plain]) * np.uint8(255)
+    moved = [part > 127 for part in cv2.split(warp_to(parts, window @ translation(*a.origin), *size))]
     own = [placed(part, b.origin - low, size) > 0 for part in (b.mask, b.core, b.solid, b.plain)]
     change = difference(warp_to(a.picture, window, *size, border=cv2.BORDER_REPLICATE), shown)
-    slack = np.ones((2 * min(a.slack, b.slack) + 3,) * 2, np.uint8)
+    slack, within = np.ones((2 * min(a.slack, b.slack) + 3,) * 2, np.uint8), moved[0] | own[0]
     # sprite here, background there: no mask's error, however near the outline; limbs of a small sprite are all outline
     gone = ((moved[2] & own[3]) | (own[2] & moved[3])) & common & (max(a.area, b.area) < _SMALL)
-    stray = _count(change, gone) / _area((moved[0] | own[0]) & common)
-    passing = moved[3] & own[3]  # the background, seen through a hole that the mattes miss
-    if a.camera is not None and b.camera is not None:
-        still = warp_to(a.picture, translation(*-low) @ relative(a.camera, b.camera), *size, border=cv2.BORDER_REPLICATE)
-        passing |= difference(still, shown) < SAME
-    passing &= change > SAME
+    stray = _count(change, gone) / _area(within & common)
+    passing = moved[3] & own[3] & (change > SAME) & within  # the background, seen through a hole that the mattes miss
     if a.behind is not None and b.behind is not None:
-        passing |= _shining_through(a, b, window, low, size) & (moved[0] | own[0])
+        passing |= _shining_through(a, b, window, low, within)
     common &= cv2.dilate(passing.astype(np.uint8), slack) == 0
     core = moved[1] & own[1] & common
     near = [cv2.dilate(part.astype(np.uint8), slack) > 0 for part in (moved[0], own[0])]
     far = ((moved[2] & ~near[1]) | (own[2] & ~near[0])) & common
     both = int((moved[0] & own[0] & common).sum())
     changed = max(0, _count(change, core) - int(_ALLOWANCE * core.sum()))
-    union = (moved[0] | own[0]) & common
+    union = within & common
     return Likeness(homography, inliers, both / max(1, int(union.sum())), changed, stray + _count(change, far) / _area(union),
                     min(a.slack, b.slack))
 
@@ -232,17 +229,25 @@ def _window(a: View, b: View, homography: np.ndarray) -> tuple[np.ndarray, tuple
     return low, (across, down)
 
 
-def _shining_through(a: View, b: View, window: np.ndarray, low: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Where the two differ by a constant share of what their backgrounds differ: a shadow or a veil over another place. Bool, window."""
-    change, ground = (
-        placed(late, b.origin - low, size).astype(np.float32) - warp_to(early.astype(np.float32), window @ translation(*a.origin), *size)
-        for early, late in ((_crop(a), _crop(b)), (a.behind, b.behind)))
-    change, ground = (cv2.GaussianBlur(picture, (0, 0), _VEIL) for picture in (change, ground))
+def _shining_through(a: View, b: View, window: np.ndarray, low: np.ndarray, within: np.ndarray) -> np.ndarray:
+    """Where, `within` a part of the window (bool), the two differ by a constant share of what their backgrounds differ: a shadow or a veil
+    over another place. Bool, window."""
+    size = within.shape[::-1]
+
+    def apart(early: np.ndarray, late: np.ndarray) -> np.ndarray:
+        there = warp_to(early.astype(np.float32), window @ translation(*a.origin), *size)
+        return cv2.GaussianBlur(placed(late, b.origin - low, size).astype(np.float32) - there, (0, 0), _VEIL)
+
+    ground = apart(a.behind, b.behind)
     weight = cv2.blur(products(ground, ground), (_NEAR, _NEAR))
+    told = within & (weight > SAME**2)
+    if not told.any():      # as before flat paint
+        return told
+    change = apart(_crop(a), _crop(b))
     share = np.clip(cv2.blur(products(change, ground), (_NEAR, _NEAR)) / np.maximum(weight, 1), 0, 1)
     rest = change - share[..., None] * ground
     rest = np.sqrt(products(rest, rest))
-    return (weight > SAME**2) & (share > _LEAST_SHARE) & (cv2.blur(rest, (_NEAR, _NEAR)) < SAME)
+    return told & (share > _LEAST_SHARE) & (cv2.blur(rest, (_NEAR, _NEAR)) < SAME)
 
 
 def _crop(view: View) -> np.ndarray:

@@ -41,7 +41,6 @@ class View:
     core: np.ndarray  # uint8 0/1 crop: inside the solid part and away from its outline, where the matte's errors do not reach
     plain: np.ndarray  # uint8 0/1 crop: looks like what is behind; a matte that has it may be wrong
     behind: np.ndarray | None  # uint8 crop, RGB: what is behind
-    camera: np.ndarray | None  # (3, 3) background plane -> frame
     gray: np.ndarray  # uint8 crop
     laid: np.ndarray  # uint8 crop: the sprite, gray, laid on a plain ground
     rim: np.ndarray  # uint8 0/1 crop: the sprite and what touches it, away from what is in front
@@ -64,7 +63,7 @@ class View:
 
     def kept(self, keeper: Keeper) -> View:
         """The same with its crops where the keeper keeps them."""
-        crops = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ("picture", "camera")}
+        crops = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "picture"}
         return replace(self, **{name: keeper.keep(crop) for name, crop in crops.items() if isinstance(crop, np.ndarray)})
 
     @property
@@ -84,11 +83,10 @@ def ground_of(frames: np.ndarray, alphas: np.ndarray, scale: float) -> float:
 
 
 def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *, front: np.ndarray | None = None,
-            behind: np.ndarray | None = None, camera: np.ndarray | None = None) -> View | None:
+            behind: np.ndarray | None = None) -> View | None:
     """The sprite with this alpha, float32 (h, w) 0..1, in a picture, uint8 (h, w, 3) RGB; None where it is not to be seen.
 
-    `front`, like alpha, is what lies before it; `behind`, like the picture, what would be seen without it; `camera` (3, 3)
-    leads from the background's plane to the frame.
+    `front`, like alpha, is what lies before it; `behind`, like the picture, what would be seen without it.
     """
     mask = _large_parts(_filled((alpha > 0.5).astype(np.uint8)))
     area = int(mask.sum())
@@ -115,7 +113,7 @@ def view_of(frame: int, picture: np.ndarray, alpha: np.ndarray, ground: float, *
     if moments["m00"]:
         center = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
     return View(frame, picture, 255 - 255 * hidden, np.array([left, top]), mask, solid & (1 - plain), core, plain,
-                None if behind is None else np.ascontiguousarray(behind[crop]), camera, gray, laid, near, points, points[inside],
+                None if behind is None else np.ascontiguousarray(behind[crop]), gray, laid, near, points, points[inside],
                 _thumbnail(laid, mask, center, area), slack, center + (left, top), float(area), cut)
 
 
