@@ -18,9 +18,9 @@ from toondecompose_blender.engine.layers.ownership import Conflicts, Energy, bui
 from toondecompose_blender.engine.layers.proposals import propose_motions
 from toondecompose_blender.engine.layers.split import split_sprites
 from toondecompose_blender.engine.layers.split_agreement import measure_agreement
-from toondecompose_blender.engine.layers.split_bodies import find_bodies
+from toondecompose_blender.engine.layers.split_bodies import Bodies, find_bodies
 from toondecompose_blender.engine.layers.split_search import find_layers, open_space, refitted, sprite_tables
-from toondecompose_blender.engine.layers.split_whole import each_its_own, relabeled
+from toondecompose_blender.engine.layers.split_whole import each_its_own, followed, relabeled
 from toondecompose_blender.engine.layers.supervoxels import build_supervoxels
 from toondecompose_blender.engine.pictures import composite
 from toondecompose_blender.engine.report import Silent
@@ -99,6 +99,13 @@ def test_what_leaves_a_figure_for_a_moment_is_a_part_of_it():
     assert seen[1] == {0} and seen[2] - {-1} == {0}
 
 
+def test_figures_part_also_where_a_shadow_soon_leaves_one_of_them():
+    apart, met, touching = ((0, 40), (60, 84), (90, 94)), ((20, 60), (60, 84), (90, 94)), ((0, 40), (60, 84), (84, 88))
+    found = find_bodies(np.arange(4) > 0, pieces_of(*[apart] * 8, *[met] * 6, *[touching] * 2, *[apart] * 8))
+    before, after = (found.body[(found.piece == 1) & np.isin(found.frame, frames)] for frames in (range(8), range(14, 24)))
+    assert len(before) == 8 and len(after) == 10 and len({*before.tolist(), *after.tolist()} - {-1}) == 1 and (after >= 0).all()
+
+
 def test_figures_that_never_part_are_one_body():
     seen = bodies_in(pieces_of(*[((10 + t, 40 + t), (40 + t, 60 + t)) for t in range(20)]))
     assert seen[1] == seen[2] == {0}
@@ -165,6 +172,19 @@ def test_what_a_sprite_has_by_faint_differences_alone_joins_no_bodies(fighting):
 
     assert right(np.zeros(voxels.count, bool)) < 0.98
     assert right(ground) > 0.98
+
+
+@pytest.mark.parametrize("own", [0, 1])
+def test_where_figures_meet_a_piece_is_of_the_one_that_has_its_color(own):
+    colors = np.array([(200, 220, 240), (220, 40, 40), (40, 200, 40), (220, 220, 40), (40, 40, 220)], float)
+    color = np.vstack([colors, colors[[1, 4][own]]])    # ground, a red and green figure, a yellow and blue one, and a piece
+    voxels = SimpleNamespace(size=np.array([9000.0, 500, 500, 500, 500, 60]), color=color, count=6)
+    lengths = np.array([9.0, 10.0] if own == 0 else [10.0, 9.0])   # it has a little more of its outline in common with the other
+    graph = SimpleNamespace(voxels=voxels, first=np.array([2, 3]), second=np.array([5, 5]), length=lengths)
+    layers = SimpleNamespace(labels=np.array([0, 1, 1, 1, 1, 1]), energy=SimpleNamespace(graph=graph))
+    none = np.zeros(0, int)
+    bodies = Bodies(np.zeros(4, int), np.arange(1, 5), np.full(4, 500), np.array([0, 0, 1, 1]), none.reshape(0, 2), none, 2)
+    assert followed(bodies, layers).tolist() == [-1, 0, 0, 1, 1, own]
 
 
 def test_a_layer_whose_own_body_is_a_scrap_keeps_what_it_has_of_another():

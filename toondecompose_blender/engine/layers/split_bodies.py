@@ -21,6 +21,7 @@ SAME = 0.2              # share of the smaller of two regions of successive fram
 BRIEF = 5               # frames: what is apart for less is a part of a body
 PART = 0.1              # share of a body up to which what leaves it, or joins it, is a part of it
 TONES = 32              # gray levels a channel that are one color
+GROWN = 1.5             # times its area that a body has at most after a part joined it, or before one left it (judgement)
 JUMP = 2.0              # times the area of a frame before that a body's is not: then it met another, or left it
 MORE = 0.2              # share of its colors that two bodies together explain more than one, if it is both of them
 MET = 16                # stretches that may be one of two, the largest ones: a long clip has many
@@ -62,6 +63,10 @@ class _Stretch:
     end: int
     area: float
     several: bool
+
+    @property
+    def lasts(self) -> bool:
+        return self.end - self.begin >= BRIEF
 
 
 def find_bodies(foreground: np.ndarray, voxels: Supervoxels) -> Bodies:
@@ -120,14 +125,19 @@ def _stretches(seen: _Sightings) -> list[_Stretch]:
     alive = np.ones(seen.regions, bool)
     while True:
         found, beside = _chained(same[alive[same].all(1)], np.flatnonzero(alive), frame, area)
-        parts = {number: body.area for number, body in enumerate(found) if body.end - body.begin < BRIEF
-                 or body.area < PART * max((found[other].area for other in beside[number]), default=0)}
+        parts = {number: body.area for number, body in enumerate(found) if _is_part(body, [found[other] for other in beside[number]])}
         if not parts:
             return found
         for number, size in parts.items():
             near = set().union(beside[number], *(beside[other] for other in beside[number]))
             if size <= min((parts[other] for other in near if other in parts), default=np.inf):     # the smaller of two first
                 alive[found[number].regions] = False
+
+
+def _is_part(body: _Stretch, beside: list[_Stretch]) -> bool:
+    """Whether a stretch is too small for a body, or too brief, unless one `beside` it goes on with it: then a part left it, or joined it."""
+    goes_on = any(other.lasts and 1 / GROWN < other.area / body.area < GROWN for other in beside)
+    return not (body.lasts or goes_on) or body.area < PART * max((other.area for other in beside), default=0)
 
 
 def _overlapping(seen: _Sightings, area: np.ndarray) -> np.ndarray:

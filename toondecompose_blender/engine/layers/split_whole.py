@@ -18,8 +18,9 @@ from .ownership import Graph
 from .split_bodies import Bodies, find_bodies
 from .split_merge import merged_while_cheap
 from .split_search import Layers, refitted
+from .supervoxels import Supervoxels
 
-__all__ = ["each_its_own", "made_whole", "merged_but_bodies", "relabeled"]
+__all__ = ["each_its_own", "followed", "made_whole", "merged_but_bodies", "relabeled"]
 
 RESTLESS = 0.225        # share of the changes of layer by chance from which a body is cut by chance (measured: up to .21, .24 to .60) ...
 CROWDED = 0.275         # ... and while there are more layers than sprites (measured: up to .27, from .28)
@@ -32,6 +33,9 @@ LIKE = 20.0             # color difference at which pieces are tied .37 times as
 LOOSE = 1e-3            # ... and at least so well
 SCRAP = 0.01            # energy a voxel below which a body that gave its layer to another is background (drawn clips: .005)
 MISFIT = 0.07           # energy a voxel from which a body has the motion that it would lose (measured: up to .05, .10 of a pillar)
+BEGINS = 0.1            # of its ties: how strongly a piece is tied to bodies that have its color (measured: .05 to .2 are as good)
+TONES = 16              # gray levels a channel that are one color
+RARE = 1e-5             # share of every color in every body: what none has tells nothing
 NOWHERE = 1e-9          # tie of each piece to no body at all: what nothing else ties is of none
 UNLIKELY = 1e-6         # chance below which a walk comes from no body
 WALKED = 16             # bodies that a walk may come from, the largest ones: a long clip has many scraps
@@ -100,7 +104,7 @@ def _cut_by_chance(bodies: Bodies, layers: Layers, share: float) -> np.ndarray:
         body[bodies.piece[begin[t]:begin[t + 1]]] = bodies.body[begin[t]:begin[t + 1]]
         return body[voxels.labels[t]], layers.labels[voxels.labels[t]]
 
-    def followed(t: int) -> np.ndarray:
+    def counted(t: int) -> np.ndarray:
         (body, label), (next_body, next_label) = shown(t), shown(t + 1)
         result = np.zeros((bodies.count, count + 2))    # px of each label, px that stay in their body, px of those that change their label
         for k in range(1, count):
@@ -114,7 +118,7 @@ def _cut_by_chance(bodies: Bodies, layers: Layers, share: float) -> np.ndarray:
                 result[:, column] += np.bincount(of[which], minlength=bodies.count)
         return result
 
-    total = sum(map_ordered(followed, range(len(voxels.labels) - 1)), np.zeros((bodies.count, count + 2)))
+    total = sum(map_ordered(counted, range(len(voxels.labels) - 1)), np.zeros((bodies.count, count + 2)))
     areas, stayed, changed = total[:, :count], total[:, count], total[:, count + 1]
     chance = 1 - ((areas / np.maximum(1, areas.sum(1, keepdims=True))) ** 2).sum(1)
     return (chance > MIXED) & (changed > share * chance * stayed)
@@ -140,7 +144,7 @@ def _at_once(bodies: Bodies, restless: np.ndarray) -> bool:
 def _whole(layers: Layers, bodies: Bodies, restless: np.ndarray, edgels: Edgels, *, spared: bool) -> Layers:
     """`layers` with each `restless` body in one of them, held there; `spared`: no layer loses all but a scrap, and what is background
     is not said."""
-    of = _followed(bodies, layers)
+    of = followed(bodies, layers)
     labels, moved = relabeled(layers, of, restless, spared)
     elsewhere = (np.arange(len(layers.motions)) != labels[:, None]) & moved[:, None]
     elsewhere[:, 0] &= not spared   # where a body ends is not said here, unless none may become background
@@ -175,24 +179,36 @@ def relabeled(layers: Layers, of: np.ndarray, restless: np.ndarray, spared: bool
     return np.where(moving, own[of], labels), moving
 
 
-def _followed(bodies: Bodies, layers: Layers) -> np.ndarray:
-    """The body of each piece of the foreground (n,), -1 for none: where bodies meet, the one from which a random walk through space
-    and time, shy of steps in color, is likeliest to come (Grady, Random Walks for Image Segmentation, 2006)."""
+def followed(bodies: Bodies, layers: Layers) -> np.ndarray:
+    """The body of each piece of the foreground of `layers` (n,), -1 for none: where bodies meet, the one from which a random walk through
+    space and time, shy of steps in color, is likeliest to come, if it may also begin in any that has the piece's color (Grady,
+    Multilabel Random Walker Image Segmentation Using Prior Models, 2005)."""
     voxels, inside = layers.energy.graph.voxels, bodies.body >= 0
     areas = coo_matrix((bodies.area[inside], (bodies.body[inside], bodies.piece[inside])), (bodies.count, voxels.count)).tocsr()
     foreground = layers.labels > 0
     known = foreground & (areas.max(0).toarray()[0] > voxels.size / 2)
     result = np.where(known, np.asarray(areas.argmax(0)).ravel(), -1)
     ties = _ties(foreground, layers.energy.graph, bodies)
-    degree = np.asarray(ties.sum(1)).ravel() + NOWHERE
-    unknown = np.flatnonzero(foreground & ~known)
-    laplacian, jacobi = diags(degree[unknown]) - ties[unknown][:, unknown], diags(1 / degree[unknown])
+    unknown, tied = np.flatnonzero(foreground & ~known), np.asarray(ties.sum(1)).ravel()
+    begins = BEGINS * tied[unknown] * _by_color(voxels, result, bodies.count)[:, unknown]
+    degree = (1 + BEGINS) * tied[unknown] + NOWHERE
+    laplacian, jacobi = diags(degree) - ties[unknown][:, unknown], diags(1 / degree)
     best = np.full(len(unknown), UNLIKELY)
     for body in range(min(bodies.count, WALKED) if len(unknown) else 0):    # by steps: a long clip's factors would not fit into memory
-        chance, _ = cg(laplacian, ties[unknown] @ (known & (result == body)).astype(float), rtol=STEADY, maxiter=STEPS, M=jacobi)
+        comes = ties[unknown] @ (known & (result == body)).astype(float) + begins[body]
+        chance, _ = cg(laplacian, comes, rtol=STEADY, maxiter=STEPS, M=jacobi)
         result[unknown] = np.where(chance > best, body, result[unknown])
         best = np.maximum(best, chance)
     return result
+
+
+def _by_color(voxels: Supervoxels, body: np.ndarray, count: int) -> np.ndarray:
+    """How likely each piece is of each of `count` bodies by its color, (count, n), if those that are of a `body` (n,) show their colors."""
+    colors = np.ravel_multi_index(tuple((voxels.color // TONES).astype(int).T), (256 // TONES,) * 3)
+    shares = np.zeros((count, (256 // TONES) ** 3))
+    np.add.at(shares, (body[body >= 0], colors[body >= 0]), voxels.size[body >= 0])
+    shares = shares / np.maximum(1, shares.sum(1, keepdims=True)) + RARE
+    return (shares / shares.sum(0))[:, colors]
 
 
 def _ties(foreground: np.ndarray, graph: Graph, bodies: Bodies) -> csr_matrix:
