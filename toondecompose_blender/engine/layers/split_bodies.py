@@ -135,7 +135,7 @@ def _stretches(seen: _Sightings) -> list[_Stretch]:
 
 
 def _is_part(body: _Stretch, beside: list[_Stretch]) -> bool:
-    """Whether a stretch is too small for a body, or too brief, unless one `beside` it goes on with it: then a part left it, or joined it."""
+    """Whether a stretch is too small for a body, or too brief; if one `beside` it goes on with it, a part left it only, or joined it."""
     goes_on = any(other.lasts and 1 / GROWN < other.area / body.area < GROWN for other in beside)
     return not (body.lasts or goes_on) or body.area < PART * max((other.area for other in beside), default=0)
 
