@@ -31,7 +31,7 @@ NOWHERE = 255.0         # gray levels: more than tells anything
 PRICE = 0.15            # energy of a pixel that another layer's motion explains wholly better (measured: .1 to .2 are as good)
 STRANGE = 0.05          # energy of a pixel that a plane shows at no other time (measured: .05 and .1 are as good)
 LARGE = 0.01            # share of the clip from which a sprite may be a plane
-FIRM = 0.05             # share of itself that a plane shows at no other time, at most (measured: up to .03)
+FIRM = 0.07             # share of itself that a plane shows at no other time, at most (measured: up to .066, of limbs that move .08)
 
 
 def told_apart(frames: np.ndarray, layers: Layers) -> tuple[Layers, np.ndarray]:
