@@ -86,6 +86,17 @@ def test_two_figures_that_touch_are_neither_of_them():
     assert seen[1] - {-1} and seen[2] - {-1} and not (seen[1] & seen[2]) - {-1}
 
 
+@pytest.mark.parametrize("left", [False, True])
+def test_two_figures_of_one_color_that_touch_are_told_by_their_area(left):
+    apart, met, after = ((0, 36), (46, 66), (80, 110)), ((14, 50), (50, 70), (70, 100)), ((0, 36), (36, 56), (80, 110))
+    alone = ((0, 42), (120, 120), (80, 110))    # the second has left, the first has grown by a sixth
+    voxels = pieces_of(*[apart] * 8, *[met] * 6, *[alone if left else after] * 8)
+    voxels.color[2] = voxels.color[1]
+    found = find_bodies(np.arange(4) > 0, voxels)
+    late = found.body[(found.frame >= 14) & (found.piece < 3)]
+    assert len(late) and ((late >= 0).all() if left else (late < 0).all())
+
+
 def test_a_figure_that_goes_from_one_to_another_is_no_part_of_either():
     apart, later, moment, at_last = (((10, 34), (44, 74), (80, 110)), ((10, 34), (50, 80), (80, 110)), ((10, 34), (40, 70), (76, 106)),
                                      ((10, 34), (34, 64), (80, 110)))

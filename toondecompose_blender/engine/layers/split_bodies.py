@@ -23,7 +23,8 @@ PART = 0.1              # share of a body up to which what leaves it, or joins i
 TONES = 32              # gray levels a channel that are one color
 GROWN = 1.5             # times its area that a body has at most after a part joined it, or before one left it (judgement)
 JUMP = 2.0              # times the area of a frame before that a body's is not: then it met another, or left it
-MORE = 0.2              # share of its colors that two bodies together explain more than one, if it is both of them
+MORE = 0.2              # share of its colors, or of its area, that two bodies together explain more than one, if it is both of them
+EXACT, EVEN = 0.1, 0.02     # share of its area that two bodies miss at most, if it is both by that; of its colors they may explain less
 MET = 16                # stretches that may be one of two, the largest ones: a long clip has many
 ALIKE = 0.3             # share of colors that a body has in common before and after it met another (judgement)
 
@@ -197,15 +198,17 @@ def _identified(stretches: list[_Stretch], seen: _Sightings, voxels: Supervoxels
 
 
 def _joint(number: int, others: list[int], stretches: list[_Stretch], shares: np.ndarray) -> bool:
-    """Whether a stretch is two of the `others` that touch: it is as large and of the colors of both, rather than of one."""
+    """Whether a stretch is two of the `others` that touch: it is about as large and of the colors of both, rather than of one; or just as
+    large, if their colors are alike."""
     own, colors = stretches[number], shares[number]
     apart = [other for other in others if other != number and not _meet(own, stretches[other])]
     one = max((np.minimum(colors, shares[other]).sum() for other in apart), default=0)
     for first, second in combinations(apart, 2):
         areas = np.array([stretches[first].area, stretches[second].area])
         if 1 / JUMP < areas.sum() / own.area < JUMP:
-            both = areas @ shares[[first, second]] / areas.sum()
-            if np.minimum(colors, both).sum() > one + MORE:
+            both = np.minimum(colors, areas @ shares[[first, second]] / areas.sum()).sum()
+            as_large = abs(areas.sum() / own.area - 1) < EXACT and areas.max() < (1 - MORE) * own.area
+            if both > one + (-EVEN if as_large else MORE):
                 return True
     return False
 
