@@ -142,12 +142,10 @@ def _at_once(bodies: Bodies, restless: np.ndarray) -> bool:
 
 
 def _whole(layers: Layers, bodies: Bodies, restless: np.ndarray, edgels: Edgels, *, spared: bool) -> Layers:
-    """`layers` with each `restless` body in one of them, held there; `spared`: no layer loses all but a scrap, and what is background
-    is not said."""
+    """`layers` with each `restless` body in one of them, held there; `spared`: no layer loses all but a scrap."""
     of = followed(bodies, layers)
     labels, moved = relabeled(layers, of, restless, spared)
     elsewhere = (np.arange(len(layers.motions)) != labels[:, None]) & moved[:, None]
-    elsewhere[:, 0] &= not spared   # where a body ends is not said here, unless none may become background
     energy = replace(layers.energy, unary=layers.energy.unary + ELSEWHERE * layers.energy.graph.voxels.size[:, None] * elsewhere)
     return refitted(replace(layers, labels=labels, energy=energy), edgels)
 
