@@ -19,6 +19,7 @@ from toondecompose_blender.engine.layers.proposals import propose_motions
 from toondecompose_blender.engine.layers.split import split_sprites
 from toondecompose_blender.engine.layers.split_agreement import measure_agreement
 from toondecompose_blender.engine.layers.split_bodies import Bodies, find_bodies
+from toondecompose_blender.engine.layers.split_merge import smoothed
 from toondecompose_blender.engine.layers.split_search import find_layers, open_space, refitted, sprite_tables
 from toondecompose_blender.engine.layers.split_whole import each_its_own, followed, relabeled
 from toondecompose_blender.engine.layers.supervoxels import build_supervoxels
@@ -169,6 +170,13 @@ def test_two_figures_that_meet_at_times_are_wholly_one_sprite_each(fighting):
     voxels = layers.energy.graph.voxels
     assert min(overlaps(layers.labels[voxels.labels], truth)) < 0.96
     assert min(overlaps(each_its_own(layers, edgels, np.zeros(voxels.count, bool)).labels[voxels.labels], truth)) > 0.98
+
+
+def test_what_was_made_whole_stays_whole_when_its_borders_are_smoothed(fighting):
+    layers, edgels, truth = fighting
+    voxels = layers.energy.graph.voxels
+    whole = smoothed(each_its_own(layers, edgels, np.zeros(voxels.count, bool)))
+    assert min(overlaps(whole.labels[voxels.labels], truth)) > 0.98     # the background took a tenth of one of them before
 
 
 def test_what_a_sprite_has_by_faint_differences_alone_joins_no_bodies(fighting):
