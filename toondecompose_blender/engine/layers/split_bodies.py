@@ -24,7 +24,7 @@ TONES = 32              # gray levels a channel that are one color
 GROWN = 1.5             # times its area that a body has at most after a part joined it, or before one left it (judgement)
 JUMP = 2.0              # times the area of a frame before that a body's is not: then it met another, or left it
 MORE = 0.2              # share of its colors, or of its area, that two bodies together explain more than one, if it is both of them
-EXACT, EVEN = 0.1, 0.02     # share of its area that two bodies miss at most, if it is both by that; of its colors they may explain less
+EXACT, EVEN = 0.1, 0.02     # of its area what two miss at most, if it is both by that; of its colors what they may explain less (judgement)
 MET = 16                # stretches that may be one of two, the largest ones: a long clip has many
 ALIKE = 0.3             # share of colors that a body has in common before and after it met another (judgement)
 
@@ -136,7 +136,8 @@ def _stretches(seen: _Sightings) -> list[_Stretch]:
 
 
 def _is_part(body: _Stretch, beside: list[_Stretch]) -> bool:
-    """Whether a stretch is too small for a body, or too brief; if one `beside` it goes on with it, a part left it only, or joined it."""
+    """Whether a stretch is too small for a body, or too brief and does not go on in one `beside` it: a body goes on when a part leaves it,
+    or joins it."""
     goes_on = any(other.lasts and 1 / GROWN < other.area / body.area < GROWN for other in beside)
     return not (body.lasts or goes_on) or body.area < PART * max((other.area for other in beside), default=0)
 
