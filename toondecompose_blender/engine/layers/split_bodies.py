@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from ..parallel import map_ordered
-from .supervoxels import Supervoxels
+from .supervoxels import Supervoxels, tones_of
 
 __all__ = ["Bodies", "find_bodies"]
 
@@ -179,7 +179,7 @@ def _chained(same: np.ndarray, regions: np.ndarray, frame: np.ndarray, area: np.
 
 def _identified(stretches: list[_Stretch], seen: _Sightings, voxels: Supervoxels) -> list[list[int]]:
     """The regions of each body: those of all times at which it is apart, told by its colors."""
-    colors = np.ravel_multi_index(tuple((voxels.color // TONES).astype(int).T), (256 // TONES,) * 3)
+    colors = tones_of(voxels.color, TONES)
     whose = _owners([stretch.regions for stretch in stretches], seen)
     shares = np.zeros((len(stretches), (256 // TONES) ** 3))
     np.add.at(shares, (whose[whose >= 0], colors[seen.piece[whose >= 0]]), seen.area[whose >= 0])

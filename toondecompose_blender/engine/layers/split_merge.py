@@ -17,7 +17,7 @@ from .ownership_moves import swept
 from .split_attachment import attachments
 from .split_light import faint_lengths, goes_on, shades_of
 from .split_search import Layers, sprite_table
-from .supervoxels import Supervoxels
+from .supervoxels import Supervoxels, tones_of
 
 __all__ = ["attached", "merged_to", "merged_while_cheap", "smoothed", "worth_more_than_a_sprite"]
 
@@ -82,7 +82,7 @@ def _beside(voxels: Supervoxels) -> np.ndarray:
 
 def _models(color: np.ndarray, size: np.ndarray, member: np.ndarray) -> np.ndarray:
     """The colors (m, 3) of the `member` pieces, bool (n,), but of those that are rare among them."""
-    cells = np.ravel_multi_index(tuple((color // LIKE).astype(int).T), (256 // LIKE,) * 3)
+    cells = tones_of(color, LIKE)
     return color[member & (np.bincount(cells[member], size[member], (256 // LIKE) ** 3)[cells] > NOTABLE * size.sum())]
 
 
@@ -205,7 +205,7 @@ def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers, int
 def _resemblance(layers: Layers) -> np.ndarray:
     """How far each two layers share their colors, beyond what many do by chance: 0..1 symmetric (K, K)."""
     voxels, count = layers.energy.graph.voxels, len(layers.motions)
-    colors = np.ravel_multi_index(tuple((voxels.color // TONES).astype(int).T), (256 // TONES,) * 3)
+    colors = tones_of(voxels.color, TONES)
     areas = np.zeros((count, (256 // TONES) ** 3))
     np.add.at(areas, (layers.labels, colors), voxels.size)
     shares = areas / np.maximum(1, areas.sum(1, keepdims=True))

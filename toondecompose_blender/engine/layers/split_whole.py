@@ -18,7 +18,7 @@ from .ownership import Graph
 from .split_bodies import Bodies, find_bodies
 from .split_merge import merged_while_cheap
 from .split_search import Layers, refitted
-from .supervoxels import Supervoxels
+from .supervoxels import Supervoxels, tones_of
 
 __all__ = ["each_its_own", "followed", "made_whole", "merged_but_bodies", "relabeled"]
 
@@ -188,11 +188,12 @@ def followed(bodies: Bodies, layers: Layers) -> np.ndarray:
     result = np.where(known, np.asarray(areas.argmax(0)).ravel(), -1)
     ties = _ties(foreground, layers.energy.graph, bodies)
     unknown, tied = np.flatnonzero(foreground & ~known), np.asarray(ties.sum(1)).ravel()
-    begins = BEGINS * tied[unknown] * _by_color(voxels, result, bodies.count)[:, unknown]
+    walked = min(bodies.count, WALKED)
+    begins = BEGINS * tied[unknown] * _by_color(voxels, result, walked, unknown)
     degree = (1 + BEGINS) * tied[unknown] + NOWHERE
     laplacian, jacobi = diags(degree) - ties[unknown][:, unknown], diags(1 / degree)
     best = np.full(len(unknown), UNLIKELY)
-    for body in range(min(bodies.count, WALKED) if len(unknown) else 0):    # by steps: a long clip's factors would not fit into memory
+    for body in range(walked if len(unknown) else 0):    # by steps: a long clip's factors would not fit into memory
         comes = ties[unknown] @ (known & (result == body)).astype(float) + begins[body]
         chance, _ = cg(laplacian, comes, rtol=STEADY, maxiter=STEPS, M=jacobi)
         result[unknown] = np.where(chance > best, body, result[unknown])
@@ -200,13 +201,14 @@ def followed(bodies: Bodies, layers: Layers) -> np.ndarray:
     return result
 
 
-def _by_color(voxels: Supervoxels, body: np.ndarray, count: int) -> np.ndarray:
-    """How likely each piece is of each of `count` bodies by its color, (count, n), if those that are of a `body` (n,) show their colors."""
-    colors = np.ravel_multi_index(tuple((voxels.color // TONES).astype(int).T), (256 // TONES,) * 3)
+def _by_color(voxels: Supervoxels, body: np.ndarray, count: int, pieces: np.ndarray) -> np.ndarray:
+    """How likely each of the `pieces` (m,) is of each of the first `count` bodies by its color, (count, m), if those that are of a `body`
+    (n,) show their colors."""
+    colors, known = tones_of(voxels.color, TONES), (body >= 0) & (body < count)
     shares = np.zeros((count, (256 // TONES) ** 3))
-    np.add.at(shares, (body[body >= 0], colors[body >= 0]), voxels.size[body >= 0])
+    np.add.at(shares, (body[known], colors[known]), voxels.size[known])
     shares = shares / np.maximum(1, shares.sum(1, keepdims=True)) + RARE
-    return (shares / shares.sum(0))[:, colors]
+    return (shares / shares.sum(0))[:, colors[pieces]]
 
 
 def _ties(foreground: np.ndarray, graph: Graph, bodies: Bodies) -> csr_matrix:

@@ -18,7 +18,7 @@ from ..paged import new, paged
 from ..parallel import map_ordered
 from .supervoxels_apart import cut_apart
 
-__all__ = ["Supervoxels", "build_supervoxels"]
+__all__ = ["Supervoxels", "build_supervoxels", "tones_of"]
 
 TOGGLE_RANGE = 24       # gray range of a 3x3 window from which a pixel counts as an edge's ramp (by trial on toon clips)
 TOGGLE_PASSES = 2
@@ -67,6 +67,12 @@ def build_supervoxels(frames: np.ndarray, flow) -> Supervoxels:
         life += voxels > 0
         color += colors
     return Supervoxels(labels, sharp, low, high, count, size, border.astype(float), life, color / size[:, None])
+
+
+def tones_of(color: np.ndarray, width: int) -> np.ndarray:
+    """The number of each of the colors (n, 3), 0..255, if `width` gray levels a channel, a divisor of 256, are one: int (n,), below
+    (256 / width)**3."""
+    return np.ravel_multi_index(tuple((color // width).astype(int).T), (256 // width,) * 3)
 
 
 def _sums(labels: np.ndarray, colors: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
