@@ -196,14 +196,15 @@ def test_what_a_sprite_has_by_faint_differences_alone_joins_no_bodies(fighting):
 @pytest.mark.parametrize("own", [0, 1])
 def test_where_figures_meet_a_piece_is_of_the_one_that_has_its_color(own):
     colors = np.array([(200, 220, 240), (220, 40, 40), (40, 200, 40), (220, 220, 40), (40, 40, 220)], float)
-    color = np.vstack([colors, colors[[1, 4][own]]])    # ground, a red and green figure, a yellow and blue one, and a piece
-    voxels = SimpleNamespace(size=np.array([9000.0, 500, 500, 500, 500, 60]), color=color, count=6)
-    lengths = np.array([9.0, 10.0] if own == 0 else [10.0, 9.0])   # it has a little more of its outline in common with the other
-    graph = SimpleNamespace(voxels=voxels, first=np.array([2, 3]), second=np.array([5, 5]), length=lengths)
-    layers = SimpleNamespace(labels=np.array([0, 1, 1, 1, 1, 1]), energy=SimpleNamespace(graph=graph))
+    # Ground, a red and green figure, a yellow and blue one, a piece between them, and two scraps that touch each other alone.
+    color = np.vstack([colors, colors[[1, 4][own]], colors[[1, 1]]])
+    voxels = SimpleNamespace(size=np.array([9000.0, 500, 500, 500, 500, 60, 20, 20]), color=color, count=8)
+    lengths = np.array([9.0, 10.0, 5.0] if own == 0 else [10.0, 9.0, 5.0])  # the piece has more of its outline in common with the other
+    graph = SimpleNamespace(voxels=voxels, first=np.array([2, 3, 6]), second=np.array([5, 5, 7]), length=lengths)
+    layers = SimpleNamespace(labels=np.array([0, 1, 1, 1, 1, 1, 1, 1]), energy=SimpleNamespace(graph=graph))
     none = np.zeros(0, int)
     bodies = Bodies(np.zeros(4, int), np.arange(1, 5), np.full(4, 500), np.array([0, 0, 1, 1]), none.reshape(0, 2), none, 2)
-    assert followed(bodies, layers).tolist() == [-1, 0, 0, 1, 1, own]
+    assert followed(bodies, layers).tolist() == [-1, 0, 0, 1, 1, own, -1, -1]
 
 
 def test_a_layer_whose_own_body_is_a_scrap_keeps_what_it_has_of_another():

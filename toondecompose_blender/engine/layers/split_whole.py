@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_matrix, csr_matrix, diags
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import cg
 
 from ..geometry import project
@@ -187,7 +188,9 @@ def followed(bodies: Bodies, layers: Layers) -> np.ndarray:
     known = foreground & (areas.max(0).toarray()[0] > voxels.size / 2)
     result = np.where(known, np.asarray(areas.argmax(0)).ravel(), -1)
     ties = _ties(foreground, layers.energy.graph, bodies)
-    unknown, tied = np.flatnonzero(foreground & ~known), np.asarray(ties.sum(1)).ravel()
+    _, group = connected_components(ties, directed=False)
+    reached = np.isin(group, group[known])  # a scrap that nothing ties to a body is of none, whatever its color
+    unknown, tied = np.flatnonzero(foreground & ~known & reached), np.asarray(ties.sum(1)).ravel()
     walked = min(bodies.count, WALKED)
     begins = BEGINS * tied[unknown] * _by_color(voxels, result, walked, unknown)
     degree = (1 + BEGINS) * tied[unknown] + NOWHERE
