@@ -142,9 +142,13 @@ def _grown(space: Space, count: int, forced: bool) -> tuple[list[int], np.ndarra
     chosen, labels = [space.background], np.zeros(space.graph.voxels.count, np.int64)
     trail = [space.energy(chosen).of(labels)]
     hopes = np.full(len(space.before), np.inf)
+    poor = (POOR_GAIN if forced else LEAST_GAIN) * trail[0]
     while len(chosen) < count:
         gain, proposal, grown = _best_front(space, chosen, labels, trail[-1], hopes)
-        if gain < (POOR_GAIN if forced else LEAST_GAIN) * trail[0]:
+        if gain < poor:     # what promised little before others were found may promise more now
+            hopes[:] = np.inf
+            gain, proposal, grown = _best_front(space, chosen, labels, trail[-1], hopes)
+        if gain < poor:
             if not forced:
                 break
             still = _best_still(space, chosen, labels, trail[0])
@@ -167,7 +171,7 @@ def _sunk(space: Space, chosen: list[int], labels: np.ndarray) -> tuple[list[int
         order = [*range(depth), front, *range(depth, front)]
         renamed = np.argsort(order)[labels]
         energy = space.energy([chosen[k] for k in order])
-        grown = swept(energy, expanded(energy, renamed, depth), rounds=2)
+        grown = swept(energy, expanded(energy, expanded(energy, renamed, depth), 0), rounds=2)  # what went with it may be background again
         value = energy.of(grown)
         if value < lowest - 1e-6:
             best, lowest = ([chosen[k] for k in order], grown), value
