@@ -19,9 +19,9 @@ def space(hidden: float, elsewhere: float) -> Space:
     ends = np.array([1], np.int32), np.array([2], np.int32)
     voxels = SimpleNamespace(size=np.array([5000.0, 800, 300]), border=np.array([400.0, 0, 0]), count=3)
     none = np.zeros(0, np.int32)
-    graph = Graph(*ends, np.array([30.0]), np.array([30.0]), none, none, none, none, none, np.arange(3), voxels)
+    graph = Graph(*ends, np.array([30.0]), np.array([30.0]), np.zeros(1), none, none, none, none, none, np.arange(3), voxels)
     conflicts = Conflicts(np.array([0, 1, 2, 4]), np.array([2, 2, 0, 1]), np.array([elsewhere, hidden, elsewhere, hidden]))
-    return Space(None, graph, np.zeros((1, 3)), np.full((2, 1, 3), GAIN), conflicts, 0, none, np.zeros(3), np.zeros(3))
+    return Space(None, graph, np.zeros((1, 3)), np.full((2, 1, 3), GAIN), conflicts, 0, none, np.zeros(3), np.zeros(3), False)
 
 
 @pytest.mark.parametrize("hidden, elsewhere, first, lifted", [

@@ -18,14 +18,15 @@ from .edgels import CONTRAST, Edgels, chained
 from .successions import successions
 from .supervoxels import Supervoxels
 
-__all__ = ["Graph", "Conflicts", "Energy", "build_graph", "build_conflicts", "edge_table", "owner_cost", "components_of"]
+__all__ = ["Graph", "Conflicts", "Energy", "build_graph", "build_conflicts", "components_of", "edge_table", "owner_cost",
+           "surfaces_tied"]
 
 CONFLICT_LAGS = (1, 4, 12)      # frames between which one place of the background must keep its color (by trial on toon clips)
 CONFLICT_STEP = 18              # color difference that is a conflict (by trial on toon clips)
 CONFLICT_WEIGHT = 0.1           # energy of a pixel in conflict (by trial on toon clips)
 SHARP_SHARE = 0.5       # of a sharp border's length counts: it is where one sprite ends rather than a faint one
 BAND = 1                # gray levels: the largest step between two bands of a gradient of 8 bits
-BAND_SHARE = 0.9        # of their common border from which two pieces are such bands (measured: of one sprite on 26 of 28 clips) ...
+BAND_SHARE = 0.9        # of their common border from which two pieces are such bands (measured: of one sprite, on 26 of 28 clips all) ...
 BANDED = 4.0            # ... and what a px of that border is worth besides: to cut there costs as much as an edge that no motion explains
 FOLLOWING = 0.3         # px of border that a px of two pieces that follow each other is worth (measured; at .7 white before white is lost)
 CONFLICT_FEWEST = 4             # samples between two pieces that count
@@ -36,13 +37,15 @@ BORDER_TOUCH = 8                # border px a frame from which a piece is backdr
 @dataclass(frozen=True)
 class Graph:
     """Pairs of pieces that share edgels or a faint border, or that follow each other: `first`, `second` int32 (P,) (equal: edgels inside
-    a piece), `length` (P,) their weighted border, `tie` (P,) that and how closely they follow, in the same unit, `pair_of` (edgels,)
-    each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece, `across` int32 the piece on their other side, -1 where that
-    is itself, and `ahead`, whether the piece is their first; `by_size`: the pieces, small ones first."""
+    a piece), `length` (P,) their weighted border, `tie` (P,) that and how closely they follow, in the same unit, `band` (P,) px of it
+    between two bands of a gradient, `pair_of` (edgels,) each edgel's pair; `start` (n+1,), `incident`: the pairs of each piece, `across`
+    int32 the piece on their other side, -1 where that is itself, and `ahead`, whether the piece is their first; `by_size`: the pieces,
+    small ones first."""
     first: np.ndarray
     second: np.ndarray
     length: np.ndarray
     tie: np.ndarray
+    band: np.ndarray
     pair_of: np.ndarray
     start: np.ndarray
     incident: np.ndarray
@@ -123,7 +126,8 @@ def build_graph(voxels: Supervoxels, edgels: Edgels, flow) -> Graph:
     first, second = (keys // voxels.count).astype(np.int32), (keys % voxels.count).astype(np.int32)
     edges, faints, follows = np.split(pair_of, np.cumsum([len(low), len(faint)]))
     length = np.bincount(edges, SHARP_SHARE * edgels.weight, len(keys)) + np.bincount(faints, faint_length, len(keys))
-    tie = length + FOLLOWING * np.bincount(follows, shared, len(keys)) + BANDED * np.bincount(faints, band_length, len(keys))
+    tie = length + FOLLOWING * np.bincount(follows, shared, len(keys))
+    band = np.bincount(faints, band_length, len(keys))
     apart = first != second
     nodes = np.concatenate([first, second[apart]])
     pairs = np.concatenate([np.arange(len(keys)), np.flatnonzero(apart)])
@@ -133,7 +137,13 @@ def build_graph(voxels: Supervoxels, edgels: Edgels, flow) -> Graph:
     nodes, incident = nodes[order], pairs[order]
     ahead = first[incident] == nodes
     across = np.where(apart[incident], np.where(ahead, second[incident], first[incident]), -1)
-    return Graph(first, second, length, tie, edges, start, incident, across, ahead, by_size, voxels)
+    return Graph(first, second, length, tie, band, edges, start, incident, across, ahead, by_size, voxels)
+
+
+def surfaces_tied(graph: Graph) -> Graph:
+    """`graph` in which the bands of a gradient are tied to each other: before what stands still no motion tells that they are one surface.
+    (Before what moves, flat ice of two planes would be tied, too.)"""
+    return replace(graph, tie=graph.tie + BANDED * graph.band)
 
 
 def _faint_borders(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

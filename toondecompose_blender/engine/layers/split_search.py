@@ -11,7 +11,7 @@ import numpy as np
 from ..paged import paged, stacked
 from ..parallel import map_ordered
 from .edgels import Edgels, lasting_cost, motion_cost
-from .ownership import Conflicts, Energy, Graph, build_conflicts, components_of, edge_table, owner_cost
+from .ownership import Conflicts, Energy, Graph, build_conflicts, components_of, edge_table, owner_cost, surfaces_tied
 from .ownership_moves import expanded, relaxed, swept
 from .proposals import Proposals
 from .proposals_fit import fit_motion
@@ -55,7 +55,7 @@ class Layers:
 @dataclass(frozen=True)
 class Space:
     """What a search needs: proposals, the table of the one that is `behind` (background, edgel `costs` (n, 3)), those of all `before`
-    it (sprites), and the fixed terms."""
+    it (sprites), the fixed terms, and whether the background is to stand `still`."""
     proposals: Proposals
     graph: Graph
     behind: np.ndarray
@@ -65,6 +65,7 @@ class Space:
     costs: np.ndarray
     back_cost: np.ndarray
     front_cost: np.ndarray
+    still: bool
 
     def energy(self, chosen: list[int]) -> Energy:
         """The energy of layers with the proposals `chosen`, the background first."""
@@ -89,8 +90,8 @@ def open_space(proposals: Proposals, graph: Graph, before: Tables, agreement: Ag
     if not static:      # before a still background a sprite that holds still agrees with it, too
         front = BORDER_MOVING * voxels.border + FOR * agreement.for_
     return Space(
-        proposals, graph, sprite_table(graph, edgels, cost, 0), before,
-        build_conflicts(voxels, proposals.motions[background], still=known), background, cost, back, front)
+        proposals, surfaces_tied(graph) if static else graph, sprite_table(graph, edgels, cost, 0), before,
+        build_conflicts(voxels, proposals.motions[background], still=known), background, cost, back, front, static)
 
 
 def sprite_tables(proposals: Proposals, graph: Graph) -> Tables:
@@ -145,7 +146,7 @@ def _grown(space: Space, count: int, forced: bool) -> tuple[list[int], np.ndarra
     poor = (POOR_GAIN if forced else LEAST_GAIN) * trail[0]
     while len(chosen) < count:
         gain, proposal, grown = _best_front(space, chosen, labels, trail[-1], hopes)
-        if gain < poor:     # what promised little before others were found may promise more now
+        if gain < poor and space.still:     # what promised little before others were found may promise more now
             hopes[:] = np.inf
             gain, proposal, grown = _best_front(space, chosen, labels, trail[-1], hopes)
         if gain < poor:
@@ -171,7 +172,8 @@ def _sunk(space: Space, chosen: list[int], labels: np.ndarray) -> tuple[list[int
         order = [*range(depth), front, *range(depth, front)]
         renamed = np.argsort(order)[labels]
         energy = space.energy([chosen[k] for k in order])
-        grown = swept(energy, expanded(energy, expanded(energy, renamed, depth), 0), rounds=2)  # what went with it may be background again
+        grown = expanded(energy, renamed, depth)
+        grown = swept(energy, expanded(energy, grown, 0) if space.still else grown, rounds=2)   # tied surfaces fall back as one
         value = energy.of(grown)
         if value < lowest - 1e-6:
             best, lowest = ([chosen[k] for k in order], grown), value
