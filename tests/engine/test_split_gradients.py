@@ -39,5 +39,5 @@ def sea(slope: float, *, buoy: bool) -> tuple[np.ndarray, np.ndarray]:
 def test_a_sea_with_a_gradient_is_whole_though_its_depth_never_moves(slope, buoy):
     frames, truth = sea(slope, buoy=buoy)
     split = split_sprites(frames, flow_of(frames), sprites=2 + buoy, camera=STANDING, static=True)
-    for label in range(1, 2 + buoy):
-        assert overlap(split.labels, truth, label) > 0.97
+    for label in range(1, 2 + buoy):    # whichever number it has: the order is not what is asked here
+        assert max(overlap(np.where(split.labels == found, label, 0), truth, label) for found in range(1, split.count)) > 0.97

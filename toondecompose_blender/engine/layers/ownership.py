@@ -27,6 +27,8 @@ CONFLICT_WEIGHT = 0.1           # energy of a pixel in conflict (by trial on too
 SHARP_SHARE = 0.5       # of a sharp border's length counts: it is where one sprite ends rather than a faint one
 BAND = 1                # gray levels: the largest step between two bands of a gradient of 8 bits
 BAND_SHARE = 0.9        # of their common border from which two pieces are such bands (measured: of one sprite, on 26 of 28 clips all) ...
+SHARP, FAINT, UNTOLD, SHADED = range(4)     # kinds of a border px; faint: by a step, or in flat paint; untold: beside an edge
+KINDS = 4
 BANDED = 4.0            # ... and what a px of that border is worth besides: to cut there costs as much as an edge that no motion explains
 FOLLOWING = 0.3         # px of border that a px of two pieces that follow each other is worth (measured; at .7 white before white is lost)
 CONFLICT_FEWEST = 4             # samples between two pieces that count
@@ -155,19 +157,27 @@ def _faint_borders(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray, np.ndar
     def of_frame(t: int) -> tuple[np.ndarray, np.ndarray]:
         labels, picture = voxels.labels[t].astype(np.int64), voxels.sharp[t]
         found = []
-        for a, b in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        for axis, (a, b) in enumerate(((np.s_[:-1], np.s_[1:]), (np.s_[:, :-1], np.s_[:, 1:]))):
             border = labels[a] != labels[b]
-            ends, step = (labels[a][border], labels[b][border]), apart(picture[a], picture[b])[border]
-            kind = (step < CONTRAST).astype(np.int64) + (step <= BAND)
-            found.append(3 * (np.minimum(*ends) * voxels.count + np.maximum(*ends)) + kind)
+            ends = labels[a][border], labels[b][border]
+            step, around = apart(picture[a], picture[b])[border], _around(picture, axis)[border]
+            kind = np.select([step >= CONTRAST, (step > BAND) | (around == 0), around >= CONTRAST], [SHARP, FAINT, UNTOLD], SHADED)
+            found.append(KINDS * (np.minimum(*ends) * voxels.count + np.maximum(*ends)) + kind)
         return np.unique(np.concatenate(found), return_counts=True)
 
     keys, counts = _tallied(map_ordered(of_frame, range(len(voxels.labels))))
-    pairs, index = np.unique(keys // 3, return_inverse=True)
-    sharp, faint, steps = (np.bincount(index, np.where(keys % 3 == kind, counts, 0), len(pairs)) for kind in range(3))
-    faint += steps
-    band = np.where(steps >= BAND_SHARE * (sharp + faint), steps, 0)
-    return pairs[faint > 0], faint[faint > 0], band[faint > 0]
+    pairs, index = np.unique(keys // KINDS, return_inverse=True)
+    px = np.stack([np.bincount(index, np.where(keys % KINDS == kind, counts, 0), len(pairs)) for kind in range(KINDS)])
+    shaded = (px[SHADED] > 0) & (px[SHADED] >= BAND_SHARE * (px[SHARP] + px[FAINT] + px[SHADED]))
+    shaded, faint = np.where(shaded, px[SHADED] + px[UNTOLD], 0), px.sum(0) - px[SHARP]
+    return pairs[faint > 0], faint[faint > 0], shaded[faint > 0]
+
+
+def _around(picture: np.ndarray, axis: int) -> np.ndarray:
+    """By how much the color of a `picture` (h, w, 3) changes from two px before to two px behind each pair of neighbors along an axis
+    (0 down, 1 right), (h - 1, w) or (h, w - 1): in a gradient a little, where one flat paint was cut apart not at all."""
+    wide = np.pad(picture, [(2, 2) if n == axis else (0, 0) for n in range(3)], mode="edge")
+    return apart(wide[:-5], wide[5:]) if axis == 0 else apart(wide[:, :-5], wide[:, 5:])
 
 
 def _tallied(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
