@@ -142,12 +142,6 @@ def build_graph(voxels: Supervoxels, edgels: Edgels, flow) -> Graph:
     return Graph(first, second, length, tie, band, edges, start, incident, across, ahead, by_size, voxels)
 
 
-def surfaces_tied(graph: Graph) -> Graph:
-    """`graph` in which the bands of a gradient are tied to each other: before what stands still no motion tells that they are one surface.
-    (Before what moves, flat ice of two planes would be tied, too.)"""
-    return replace(graph, tie=graph.tie + BANDED * graph.band)
-
-
 def _faint_borders(voxels: Supervoxels) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pieces whose common border is too faint for edgels, as `first * count + second`, the px of it, and those of them between two bands of
     a gradient.
@@ -196,6 +190,12 @@ def _merged_tallies(*parts: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, 
     keys, counts = (np.concatenate(column) for column in zip(*parts, strict=True))
     keys, index = np.unique(keys, return_inverse=True)
     return keys, np.bincount(index, counts, len(keys)).astype(np.int64)
+
+
+def surfaces_tied(graph: Graph) -> Graph:
+    """`graph` in which the bands of a gradient are tied to each other: before what stands still no motion tells that they are one surface.
+    (Before what moves, flat ice of two planes would be tied, too.)"""
+    return replace(graph, tie=graph.tie + BANDED * graph.band)
 
 
 def edge_table(graph: Graph, edgels: Edgels, cost: np.ndarray, cap: float) -> np.ndarray:

@@ -145,8 +145,9 @@ def _grown(space: Space, count: int, forced: bool) -> tuple[list[int], np.ndarra
     hopes = np.full(len(space.before), np.inf)
     poor = (POOR_GAIN if forced else LEAST_GAIN) * trail[0]
     while len(chosen) < count:
+        stale = np.isfinite(hopes).any()
         gain, proposal, grown = _best_front(space, chosen, labels, trail[-1], hopes)
-        if gain < poor and space.still:     # what promised little before others were found may promise more now
+        if gain < poor and space.still and stale:   # what promised little before others were found may promise more now
             hopes[:] = np.inf
             gain, proposal, grown = _best_front(space, chosen, labels, trail[-1], hopes)
         if gain < poor:
