@@ -36,6 +36,7 @@ ATTACHED = 0.5          # share of the energy that a merge costs which attachmen
 ALIKE, FORGIVEN = 0.5, 0.8  # share of colors in common from which layers look alike, and of that energy, if all are (measured)
 TONES = 32              # gray levels a channel that are one color
 LOST_AREA = 4e-3        # energy of a voxel of the smaller layer of a merge: rather lose a patch than a plane (measured: 1e-3 loses riders)
+PRICED_AREA = 1e-3      # of that, in the price of a merge: what is worthwhile was measured with it
 WORTHWHILE = 0.07       # a sprite's merge costs more, of the (geometric) mean of the energy with one layer and without it (measured)
 PLANE = 2e-3            # energy that a voxel of a flat plane is worth (drawn clips: a tenth of what a true sprite's merge costs)
 SHARED_BORDER = 0.05    # what a unit of common outline of attached layers saves when they merge
@@ -174,12 +175,12 @@ def worth_more_than_a_sprite(layers: Layers, size: float, edgels: Edgels) -> boo
 
 
 def _cheapest_union(layers: Layers, edgels: Edgels) -> tuple[float, Layers]:
-    score, union, gone = min(_unions(layers, edgels), key=lambda union: union[0])
-    return score, union.kept([k for k in range(len(layers.motions)) if k != gone])
+    _, price, union, gone = min(_unions(layers, edgels), key=lambda union: union[0])
+    return price, union.kept([k for k in range(len(layers.motions)) if k != gone])
 
 
-def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers, int]]:
-    """Each union of two layers, with its score, the smaller, the better, and the layer that has nothing any more."""
+def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, float, Layers, int]]:
+    """Each union of two layers, with its score, the smaller, the better, its price, and the layer that has nothing any more."""
     labels, energy, total = layers.labels, layers.energy, len(layers.motions)
     frames, now = len(edgels.begin) - 1, energy.of(labels)
     together = attachments(labels, layers.motions, edgels, energy.graph.voxels)
@@ -198,8 +199,8 @@ def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, Layers, int
                 union = _with_motion(union, gone, into, owned[:, gone] > owned[:, into], edgels)
             attached, lost = together[gone, into], size[gone] if not into else min(size[gone], size[into])
             cost = (union.energy.of(union.labels) - now) * (1 - ATTACHED * attached - (FORGIVEN * alike[gone, into] if into else 0))
-            score = cost + LOST_AREA * lost - SHARED_BORDER * attached * outline[gone, into]
-            yield score, union, gone
+            cost -= SHARED_BORDER * attached * outline[gone, into]
+            yield cost + LOST_AREA * lost, cost + PRICED_AREA * lost, union, gone
 
 
 def _resemblance(layers: Layers) -> np.ndarray:
