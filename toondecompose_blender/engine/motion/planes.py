@@ -71,7 +71,9 @@ def first_planes(measure: Measure, flows: Flows, reference: int) -> list[Bundle]
 
 
 def separated(measure: Measure, bundles: list[Bundle], reference: int) -> list[Bundle]:
-    """The first planes' `bundles`, each measured again from the points that move with it alone."""
+    """The first planes' `bundles`, which may be none, each measured again from the points that move with it alone."""
+    if not bundles:
+        return []
     for _ in range(_ROUNDS):
         bundles = _contested(measure, bundles, reference, None)
     # a camera's zoom and roll move all of its planes, also those that show too little to prove it
