@@ -9,16 +9,19 @@ import pytest
 
 from tests.engine.test_split import HEIGHT, WIDTH, flow_of, overlap
 from toondecompose_blender.engine.layers.split import split_sprites
+from toondecompose_blender.engine.motion import background_motion, rear_motion
+from toondecompose_blender.engine.report import Silent
 
 FRAMES = 24
 STANDING = np.repeat(np.eye(3)[None], FRAMES, 0)
 
 
-def sea(slope: float, *, buoy: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Frames and true labels; `slope`: by how many gray levels a px the sea's green changes."""
+def sea(slope: float, *, buoy: bool, step: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Frames and true labels; `slope`: by how many gray levels a px the sea's green changes, and by which steps."""
     ys, xs = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     sky = np.stack([28 + xs * slope / 2, np.full_like(xs, 16), 84 - xs * slope / 3], -1)
     water = np.stack([116 - (ys - 50) * slope * 0.3, 112 + (ys - 50) * slope, 222 - (ys - 50) * slope * 0.1], -1)
+    water[..., 1] = np.rint(water[..., 1] / step) * step
     frames, truth = [], []
     for t in range(FRAMES):
         picture, labels = sky.copy(), np.zeros((HEIGHT, WIDTH), np.uint8)
@@ -36,8 +39,20 @@ def sea(slope: float, *, buoy: bool) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("slope", [0.3, 0.6])
 @pytest.mark.parametrize("buoy", [False, True])
-def test_a_sea_with_a_gradient_is_whole_though_its_depth_never_moves(slope, buoy):
-    frames, truth = sea(slope, buoy=buoy)
+@pytest.mark.parametrize("step", [1, 2])
+def test_a_sea_with_a_gradient_is_whole_though_its_depth_never_moves(slope, buoy, step):
+    frames, truth = sea(slope, buoy=buoy, step=step)
     split = split_sprites(frames, flow_of(frames), sprites=2 + buoy, camera=STANDING, static=True)
     for label in range(1, 2 + buoy):    # whichever number it has: the order is not what is asked here
         assert max(overlap(np.where(split.labels == found, label, 0), truth, label) for found in range(1, split.count)) > 0.97
+
+
+@pytest.mark.parametrize("slope", [0.3, 0.6])
+@pytest.mark.parametrize("buoy", [False, True])
+def test_before_a_soft_sky_no_sea_and_no_buoy_is_taken_for_the_background(slope, buoy):
+    frames, _ = sea(slope, buoy=buoy)
+    flow = flow_of(frames)
+    camera = background_motion(frames, flow, report=Silent())
+    assert not camera.static        # waves and buoys have edges, a sky that goes from one color to another has none
+    rear, others = rear_motion(frames, flow, camera, report=Silent())
+    assert rear.static and len(others) == 1 and others[0] is camera.homographies
