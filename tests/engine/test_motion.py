@@ -10,7 +10,7 @@ from toondecompose_blender.engine.geometry import project, translation
 from toondecompose_blender.engine.motion import background_motion, refine_motion
 from toondecompose_blender.engine.motion.models import fit_homography, grid_points, restricted, stretch
 from toondecompose_blender.engine.motion.posegraph import Link, disagreement, solve_graph
-from toondecompose_blender.engine.motion.static import stands_still, unchanged_shares
+from toondecompose_blender.engine.motion.static import stands_still, stays_rather, unchanged_shares
 from toondecompose_blender.engine.report import Silent
 
 WIDTH, HEIGHT = 320, 180
@@ -34,6 +34,7 @@ def test_the_camera_is_found_without_drift(kind):
     assert mean < 0.1 and largest < 0.3
     assert not motion.static and motion.confidence < 0.1
     assert motion.reference == 7 and np.allclose(motion.homographies[7], np.eye(3))
+    assert not stays_rather(clip.frames, motion.homographies)
 
 
 @pytest.mark.parametrize("kind", ["static", "flat static"])

@@ -21,7 +21,7 @@ from toondecompose_blender.engine.layers.split_agreement import measure_agreemen
 from toondecompose_blender.engine.layers.split_bodies import Bodies, find_bodies
 from toondecompose_blender.engine.layers.split_merge import smoothed
 from toondecompose_blender.engine.layers.split_search import find_layers, open_space, refitted, sprite_tables
-from toondecompose_blender.engine.layers.split_whole import each_its_own, followed, relabeled
+from toondecompose_blender.engine.layers.split_whole import each_its_own, followed, made_whole, relabeled
 from toondecompose_blender.engine.layers.supervoxels import build_supervoxels
 from toondecompose_blender.engine.pictures import composite
 from toondecompose_blender.engine.report import Silent
@@ -181,16 +181,32 @@ def test_what_was_made_whole_stays_whole_when_its_borders_are_smoothed(fighting)
 
 def test_what_a_sprite_has_by_faint_differences_alone_joins_no_bodies(fighting):
     layers, edgels, truth = fighting
-    voxels = layers.energy.graph.voxels
-    ground = (layers.labels == 0) & (voxels.border > 0)     # a plane around both figures
-    plane = replace(layers, labels=np.where(ground, 1, layers.labels))
+    graph = layers.energy.graph
+    ground = (layers.labels == 0) & (graph.voxels.border > 0)   # a plane around both figures, as if it did not reach the frame's border
+    inner = replace(layers.energy, graph=replace(graph, voxels=replace(graph.voxels, border=np.zeros(graph.voxels.count))))
+    plane = replace(layers, labels=np.where(ground, 1, layers.labels), energy=inner)
 
     def right(faint):
-        found = each_its_own(plane, edgels, faint).labels[voxels.labels][truth > 0]
+        found = each_its_own(plane, edgels, faint).labels[graph.voxels.labels][truth > 0]
         return max((found == own).mean() for own in (truth[truth > 0], 3 - truth[truth > 0]))
 
-    assert right(np.zeros(voxels.count, bool)) < 0.98
+    assert right(np.zeros(graph.voxels.count, bool)) < 0.98
     assert right(ground) > 0.98
+
+
+@pytest.mark.parametrize("framing", [True, False])
+def test_a_plane_that_frames_the_picture_joins_no_bodies(fighting, framing):
+    layers, edgels, truth = fighting
+    energy, graph, four = layers.energy, layers.energy.graph, [0, 1, 2, 2]
+    ground = (layers.labels == 0) & (graph.voxels.border > 0)   # a sprite of its own around both figures
+    if not framing:
+        graph = replace(graph, voxels=replace(graph.voxels, border=np.zeros(graph.voxels.count)))
+    energy = replace(energy, graph=graph, unary=energy.unary[:, four], ownership=energy.ownership[:, four])
+    plane = replace(layers, labels=np.where(ground, 3, layers.labels), energy=energy, motions=tuple(layers.motions[k] for k in four),
+                    costs=tuple(layers.costs[k] for k in four))
+    whole = made_whole(plane, edgels, np.zeros(graph.voxels.count, bool)).labels[graph.voxels.labels]
+    figures = overlaps(np.where(truth > 0, whole, 0), truth)[1:]
+    assert (min(figures) > 0.98) == framing
 
 
 @pytest.mark.parametrize("own", [0, 1])
@@ -201,10 +217,9 @@ def test_where_figures_meet_a_piece_is_of_the_one_that_has_its_color(own):
     voxels = SimpleNamespace(size=np.array([9000.0, 500, 500, 500, 500, 60, 20, 20]), color=color, count=8)
     lengths = np.array([9.0, 10.0, 5.0] if own == 0 else [10.0, 9.0, 5.0])  # the piece has more of its outline in common with the other
     graph = SimpleNamespace(voxels=voxels, first=np.array([2, 3, 6]), second=np.array([5, 5, 7]), length=lengths)
-    layers = SimpleNamespace(labels=np.array([0, 1, 1, 1, 1, 1, 1, 1]), energy=SimpleNamespace(graph=graph))
     none = np.zeros(0, int)
     bodies = Bodies(np.zeros(4, int), np.arange(1, 5), np.full(4, 500), np.array([0, 0, 1, 1]), none.reshape(0, 2), none, 2)
-    assert followed(bodies, layers).tolist() == [-1, 0, 0, 1, 1, own, -1, -1]
+    assert followed(bodies, np.arange(8) > 0, graph).tolist() == [-1, 0, 0, 1, 1, own, -1, -1]
 
 
 def test_a_layer_whose_own_body_is_a_scrap_keeps_what_it_has_of_another():

@@ -66,8 +66,8 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
         backdrop = _backdrop(frames, camera, stacked((nothing for _ in frames), len(frames)), (), accelerator)
         return Layers(np.zeros((0, *frames.shape[:3]), np.uint8), camera, (), backdrop, np.zeros(frames.shape[1:], np.float32))
     labels, seeds = None, None if hints is None else hints.seeds
+    camera, planes = rear_motion(frames, flow, camera, apart=sprites != 2, report=report, accelerator=accelerator)
     if sprites != 2 or camera.static:
-        camera, planes = rear_motion(frames, flow, camera, report=report, accelerator=accelerator)
         split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, planes=planes, hints=hints,
                               report=report)
         camera = standing(camera) if split.still else camera

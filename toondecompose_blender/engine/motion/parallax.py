@@ -13,9 +13,10 @@ from ..geometry import project, resized
 from ..report import Report
 from .links import Measure
 from .models import grid_points
-from .motion import Motion
+from .motion import Motion, standing
 from .pictures import Pictures, prepare
 from .planes import covered, explained, first_planes, flows_of, held_together, rearmost
+from .static import stays_rather
 
 if TYPE_CHECKING:
     from ..accelerator import Accelerator
@@ -26,14 +27,18 @@ _APART = 4.0  # px at 360 lines, on average from the reference frame: other moti
 _MIXED = 0.2  # of the points that the least plane explains alone: a motion with fewer follows now one plane and now another
 
 
-def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, report: Report,
+def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, apart: bool = True, report: Report,
                 accelerator: Accelerator | None = None) -> tuple[Motion, list[np.ndarray]]:
     """The motion of the plane behind the one that `motion` follows, which may be that one, and the motions (T, 3, 3) of the others, if
-    planes are apart and one is clearly behind; else `motion` and no others.
+    planes are `apart` and one is clearly behind, or if what stands still is; else `motion` and no others.
 
     `frames` RGB uint8 (T, h, w, 3), `flow` of the same frames.
     """
     if motion.static:
+        return motion, []
+    if stays_rather(frames, motion.homographies):
+        return standing(motion), [motion.homographies]
+    if not apart:
         return motion, []
     report.stage("planes apart", 1)
     pictures = prepare(frames)

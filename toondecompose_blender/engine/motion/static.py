@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does the camera stand still?  Asked before any motion is estimated, because on a static camera nothing but actors moves.
-It compares pictures at the same place and knows nothing of flow or homographies."""
+"""Does the camera stand still?  Asked before any motion is estimated, because on a static camera nothing but actors moves, and again
+after: what a large actor does may look like a camera.
+It compares pictures and knows nothing of flow."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-__all__ = ["stands_still", "unchanged_shares"]
+from ..channels import apart
+from ..geometry import relative
+from ..resampling import warp_to
+
+__all__ = ["stands_still", "stays_rather", "unchanged_shares"]
 
 LAG = 11  # frames: longer than held drawings (threes), shorter than most shots
 _SHARE = 0.3  # of textured cells: static cameras measured .35 to .97, moving ones under .12
@@ -23,6 +28,10 @@ _UNCHANGED = 0.985, 0.8  # ... and that stay as they are (measured: .974 of the 
 _RING = 2  # px: the border
 _PAINT = 8  # levels that such a paint varies by
 _WINDOWS = 12
+_LAGS = 2, 5, 11    # frames: slow motions show late, fast ones leave the picture soon
+_RESTS, _RATHER = 0.12, 2.0  # share of the picture that rests, and times what moves (measured: from .18 and 3.4, else up to .085 or 1.3)
+_AROUND = 1 / 16  # of the frame's sides: what is looked at around a px
+_ALIKE, _NOISE = 4.0, 0.5  # gray levels on average: the same, and nothing
 
 
 def stands_still(frames: np.ndarray) -> bool | None:
@@ -69,20 +78,67 @@ def unchanged_shares(frames: np.ndarray, *, lag: int = LAG) -> np.ndarray:
     lag = min(lag, len(frames) - 1)
     if lag == 0:
         return np.zeros(0)
-    moments = np.unique(np.linspace(0, len(frames) - 1 - lag, _WINDOWS).astype(int))
-    shares = [_unchanged(frames[t], frames[t + lag]) for t in moments]
+    shares = [_unchanged(frames[t], frames[t + lag]) for t in _moments(len(frames), lag)]
     return np.array([share for share in shares if share is not None])
 
 
+def stays_rather(frames: np.ndarray, camera: np.ndarray) -> bool:
+    """Whether much more of RGB uint8 (T, h, w, 3) lasts where it is than goes with a `camera` float64 (T, 3, 3), plane -> frame, of what
+    only one of them explains: where there is little texture an actor, or a sea that swells, is soon taken for the background."""
+    moments = np.unique(np.linspace(0, len(frames) - 1, _WINDOWS).astype(int))
+    rests, moves = np.mean([_explained(frames, camera, t) for t in moments], 0)
+    return bool(rests > _RESTS and rests > _RATHER * moves)
+
+
+def _explained(frames: np.ndarray, camera: np.ndarray, t: int) -> np.ndarray:
+    """Share of frame `t` that all of others show in place, and through the `camera`, and at least one only so: (2,)."""
+    alike, only = np.ones((2, *frames.shape[1:3]), bool), np.zeros((2, *frames.shape[1:3]), bool)
+    for lag in _LAGS:
+        for s in (t - lag, t + lag):
+            if 0 <= s < len(frames):
+                gaps = _gaps(frames, camera, t, s)
+                alike &= gaps < _ALIKE
+                only |= gaps[::-1] > 2 * gaps + _NOISE
+    return (alike & only).mean((1, 2))
+
+
+def _gaps(frames: np.ndarray, camera: np.ndarray, t: int, s: int) -> np.ndarray:
+    """By how many gray levels another frame differs around each px of frame `t`, in place and through the `camera`, float32 (2, h, w);
+    both the same where that one does not show it."""
+    height, width = frames.shape[1:3]
+    here, there = _calmed(frames[t]), _calmed(frames[s])
+    homography = relative(camera[s], camera[t])
+    moved = warp_to(there, homography, width, height)
+    seen = warp_to(np.ones((height, width), np.uint8), homography, width, height, flags=cv2.INTER_NEAREST)
+    size = (round(_AROUND * width), round(_AROUND * height))
+    still, moved = (cv2.blur(apart(here, other).astype(np.float32), size) for other in (there, moved))
+    hidden = cv2.blur(seen.astype(np.float32), size) < 1
+    return np.stack([still, np.where(hidden, still, moved)])
+
+
+def _moments(count: int, lag: int) -> np.ndarray:
+    """Numbers of frames, evenly in time, that have another one `lag` frames later among `count`."""
+    return np.unique(np.linspace(0, count - 1 - lag, _WINDOWS).astype(int)) if lag < count else np.zeros(0, int)
+
+
 def _unchanged(early: np.ndarray, late: np.ndarray) -> float | None:
-    early, late = cv2.GaussianBlur(early, (0, 0), 1.0), cv2.GaussianBlur(late, (0, 0), 1.0)  # against grain and compression
-    gray = cv2.cvtColor(early, cv2.COLOR_RGB2GRAY)
-    gx, gy = cv2.Sobel(gray, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(gray, cv2.CV_32F, 0, 1, scale=0.125)
-    textured = gx**2 + gy**2 > _GRADIENT**2
+    early, late = _calmed(early), _calmed(late)
+    textured = _textured(early)
     same = textured & (cv2.absdiff(early, late).max(2) <= _LEVELS)
     witnesses, steady = _per_cell(textured), _per_cell(same)
     busy = witnesses >= _TEXTURED
     return float((steady[busy] > 0.6 * witnesses[busy]).mean()) if busy.any() else None
+
+
+def _calmed(frame: np.ndarray) -> np.ndarray:
+    """Without most of its grain and compression."""
+    return cv2.GaussianBlur(frame, (0, 0), 1.0)
+
+
+def _textured(frame: np.ndarray) -> np.ndarray:
+    gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    gx, gy = cv2.Sobel(gray, cv2.CV_32F, 1, 0, scale=0.125), cv2.Sobel(gray, cv2.CV_32F, 0, 1, scale=0.125)
+    return gx**2 + gy**2 > _GRADIENT**2
 
 
 def _per_cell(mask: np.ndarray) -> np.ndarray:
