@@ -22,6 +22,7 @@ _STIFFER = ("similarity", "translation")  # than a homography: where little is t
 _PEAKS, _DEEP_PEAKS = 3, 3  # shifts searched for: the truth and its neighbors one texture period away
 _LENT = 2  # of each neighbor's candidates
 _STEEP = 0.7  # tangent: no camera rolls by 35 degrees from a frame to the next
+_KNOWN = 0.5  # px at 360 lines: sharpened, such a motion becomes the other (measured: of six clips no byte changes)
 _SAME = 1.0  # px at 360 lines: closer motions are one
 _TOLERANCE = 0.7  # px: how far a matching edge may sit from where the motion puts it
 _LEVELS = 4.0  # gray levels: matches by noise alone
@@ -48,7 +49,7 @@ def candidates(pictures: Pictures, t: int, proposals: list[np.ndarray]) -> list[
 
     Rest is always among them.  Order: rest, proposals, correlation.
     """
-    refined = [_sharpened(pictures, t, proposal) for proposal in proposals]
+    refined = _sharpened_new(pictures, t, [], proposals)
     refined += [_settled(pictures, t, shift) for shift in _searched_shifts(pictures, t)]
     return _with_new(pictures, t, [verified(pictures, t, np.eye(3))], refined)
 
@@ -62,8 +63,8 @@ def shared(pictures: Pictures, pairs: list[list[Candidate]], t: int) -> list[Can
     for neighbor in (t - 1, t + 1):
         if 0 <= neighbor < len(pairs):
             best = sorted(pairs[neighbor][1:], key=lambda candidate: -int(candidate.sure.sum()))[:_LENT]
-            lent += [_sharpened(pictures, t, candidate.homography) for candidate in best]
-    return _with_new(pictures, t, pairs[t], lent)
+            lent += [candidate.homography for candidate in best]
+    return _with_new(pictures, t, pairs[t], _sharpened_new(pictures, t, pairs[t][1:], lent))
 
 
 def continued(pictures: Pictures, known: list[Candidate], steps: np.ndarray, t: int) -> list[Candidate]:
@@ -77,7 +78,7 @@ def continued(pictures: Pictures, known: list[Candidate], steps: np.ndarray, t: 
                 guesses.append(normalized(steps[near] @ np.linalg.inv(steps[far]) @ steps[near]))
     if 0 < t < len(steps) - 1:
         guesses.append((steps[t - 1] + steps[t + 1]) / 2)
-    return _with_new(pictures, t, known, [_sharpened(pictures, t, guess) for guess in guesses])
+    return _with_new(pictures, t, known, _sharpened_new(pictures, t, known[1:], guesses))
 
 
 def _with_new(pictures: Pictures, t: int, known: list[Candidate], homographies: list[np.ndarray | None]) -> list[Candidate]:
@@ -127,10 +128,9 @@ def _same(early: Gradients, late: Gradients, points: np.ndarray, image: np.ndarr
     """Where two pictures agree at corresponding places, up to `noise` gray levels or a displacement of `tolerance` px."""
     if not len(points):
         return np.zeros(0, bool)
-    x, y = points.astype(np.float32).T
-    before, along, down = (cv2.remap(p, x[:, None], y[:, None], cv2.INTER_LINEAR)[:, 0] for p in (early.value, early.x, early.y))
-    u, v = image.astype(np.float32).T
-    after = cv2.remap(late.value, u[:, None].copy(), v[:, None].copy(), cv2.INTER_LINEAR)[:, 0]
+    here, there = (np.ascontiguousarray(places.T, np.float32)[:, None] for places in (points, image))
+    before, along, down = (cv2.remap(p, *here, cv2.INTER_LINEAR)[0] for p in (early.value, early.x, early.y))
+    after = cv2.remap(late.value, *there, cv2.INTER_LINEAR)[0]
     return np.abs(after - before) < np.maximum(noise, tolerance * np.hypot(along, down))
 
 
@@ -144,6 +144,18 @@ def _plausible(homography: np.ndarray, grid: np.ndarray, width: int, height: int
     middle = (image[:, 3] - image[:, 0]).mean(0)
     level = abs(middle[1]) < _STEEP * middle[0]
     return bool(level and min(across.min(), down.min()) > 0.5 and max(across.max(), down.max()) < 2)
+
+
+def _sharpened_new(pictures: Pictures, t: int, known: list[Candidate], guesses: list[np.ndarray]) -> list[np.ndarray]:
+    """The guesses sharpened, but for those that all but are the motion of a `known` one, or one before them: they would become it."""
+    grid = grid_points(pictures.width, pictures.height)
+    places, found = [project(candidate.homography, grid) for candidate in known], []
+    for guess in guesses:
+        place = project(guess, grid)
+        if not any(np.linalg.norm(place - other, axis=1).max() < _KNOWN * pictures.scale for other in places):
+            found.append(_sharpened(pictures, t, guess))
+            places.append(project(found[-1], grid))
+    return found
 
 
 def _sharpened(pictures: Pictures, t: int, proposal: np.ndarray) -> np.ndarray:

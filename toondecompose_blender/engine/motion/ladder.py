@@ -119,7 +119,7 @@ def _residuals(early: np.ndarray, late: np.ndarray, points: np.ndarray, motion: 
     image = project(motion, points.astype(np.float64)).astype(np.float32)
     height, width = late.shape
     inside = (image > 2).all(1) & (image[:, 0] < width - 3) & (image[:, 1] < height - 3)
-    seen = cv2.remap(late, image[:, None, 0], image[:, None, 1], cv2.INTER_CUBIC)[:, 0]
+    seen = cv2.remap(late, *image.T[:, None].copy(), cv2.INTER_CUBIC)[0]    # in a row: a column takes thirty times as long
     return np.where(inside, seen - early[points[:, 1].astype(int), points[:, 0].astype(int)], np.nan)
 
 
