@@ -21,7 +21,7 @@ from toondecompose_blender.engine.layers.split_agreement import measure_agreemen
 from toondecompose_blender.engine.layers.split_bodies import Bodies, find_bodies
 from toondecompose_blender.engine.layers.split_merge import smoothed
 from toondecompose_blender.engine.layers.split_search import find_layers, open_space, refitted, sprite_tables
-from toondecompose_blender.engine.layers.split_whole import each_its_own, followed, made_whole, relabeled
+from toondecompose_blender.engine.layers.split_whole import acting, each_its_own, followed, made_whole, relabeled
 from toondecompose_blender.engine.layers.supervoxels import build_supervoxels
 from toondecompose_blender.engine.pictures import composite
 from toondecompose_blender.engine.report import Silent
@@ -207,6 +207,14 @@ def test_a_plane_that_frames_the_picture_joins_no_bodies(fighting, framing):
     whole = made_whole(plane, edgels, np.zeros(graph.voxels.count, bool)).labels[graph.voxels.labels]
     figures = overlaps(np.where(truth > 0, whole, 0), truth)[1:]
     assert (min(figures) > 0.98) == framing
+
+
+def test_what_a_plane_holds_apart_from_the_rest_of_it_may_be_a_limb():
+    # Ground; branches, all of one piece but for a foot that they hold, too, amid the picture; the figure whose foot it is.
+    voxels = SimpleNamespace(border=np.array([700.0, 200, 100, 0, 0]))
+    graph = SimpleNamespace(voxels=voxels, first=np.array([1, 2, 3]), second=np.array([2, 4, 4]), length=np.array([9.0, 5.0, 5.0]))
+    layers = SimpleNamespace(labels=np.array([0, 1, 1, 1, 2]), motions=(None,) * 3, energy=SimpleNamespace(graph=graph))
+    assert acting(layers).tolist() == [False, False, False, True, True]
 
 
 @pytest.mark.parametrize("own", [0, 1])

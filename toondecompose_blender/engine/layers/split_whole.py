@@ -21,7 +21,7 @@ from .split_merge import merged_while_cheap
 from .split_search import Layers, refitted
 from .supervoxels import Supervoxels, tones_of
 
-__all__ = ["each_its_own", "followed", "made_whole", "merged_but_bodies", "relabeled"]
+__all__ = ["acting", "each_its_own", "followed", "made_whole", "merged_but_bodies", "relabeled"]
 
 PLANE = 0.15            # share of the frame's border from which a layer is no body but a plane (measured: up to .07 of bodies, from .23)
 RESTLESS = 0.225        # share of the changes of layer by chance from which a body is cut by chance (measured: up to .21, .24 to .60) ...
@@ -49,7 +49,7 @@ ELSEWHERE = 1.0         # energy of a voxel of a whole body in another layer: no
 def made_whole(layers: Layers, edgels: Edgels, faint: np.ndarray) -> Layers:
     """`layers`, as many as there are sprites, after each body that was cut by chance is of one; of one of its own, if there are enough.
     Of bodies are no pieces that are `faint`, bool (n,): a pale plane would join all that pass before it."""
-    bodies = find_bodies(_acting(layers) & ~faint, layers.energy.graph.voxels)
+    bodies = find_bodies(acting(layers) & ~faint, layers.energy.graph.voxels)
     restless = _cut_by_chance(bodies, layers, RESTLESS)
     return _whole(layers, bodies, restless, edgels, spared=True) if restless.any() else layers
 
@@ -59,7 +59,7 @@ def each_its_own(layers: Layers, edgels: Edgels, faint: np.ndarray) -> Layers:
     what they share a motion with and a limb that had a layer of its own; of those that meet at times, if each is one of its own already
     but for parts that change it by chance.  Of bodies are no pieces that are `faint`, bool (n,)."""
     count, frames = len(layers.motions), len(layers.energy.graph.voxels.labels)
-    bodies = find_bodies(_acting(layers) & ~faint, layers.energy.graph.voxels)
+    bodies = find_bodies(acting(layers) & ~faint, layers.energy.graph.voxels)
     known = bodies.body >= 0
     held, shown = np.zeros((bodies.count, count)), np.zeros((bodies.count, frames), bool)
     np.add.at(held, (bodies.body[known], layers.labels[bodies.piece[known]]), bodies.area[known])
@@ -74,17 +74,17 @@ def each_its_own(layers: Layers, edgels: Edgels, faint: np.ndarray) -> Layers:
     return layers
 
 
-def _acting(layers: Layers) -> np.ndarray:
+def acting(layers: Layers) -> np.ndarray:
     """The pieces, bool (n,), of sprites that are no planes: branches before it all would join all that pass behind them to one body.
     What a plane holds apart from the rest of it, and away from the frame's border, may be a limb."""
     voxels, count = layers.energy.graph.voxels, len(layers.motions)
     border = np.bincount(layers.labels, voxels.border, count)
-    acting = layers.labels > 0
+    result = layers.labels > 0
     for label in range(1, count):
         if border[label] >= PLANE * max(1, border.sum()):
             parts = components_of(layers.energy.graph, layers.labels == label)
-            acting &= (parts < 0) | (np.bincount(parts + 1, voxels.border)[parts + 1] == 0)
-    return acting
+            result &= (parts < 0) | (np.bincount(parts + 1, voxels.border)[parts + 1] == 0)
+    return result
 
 
 def _as_sprites(held: np.ndarray, count: int, total: float) -> bool:
@@ -98,7 +98,7 @@ def _as_sprites(held: np.ndarray, count: int, total: float) -> bool:
 def merged_but_bodies(layers: Layers, most: int, edgels: Edgels, faint: np.ndarray) -> Layers:
     """`layers` merged while that is cheap, to 2..`most`; where at least two bodies cut by chance are seen at once, each is a sprite.
     Of bodies are no pieces that are `faint`, bool (n,)."""
-    bodies = find_bodies(_acting(layers) & ~faint, layers.energy.graph.voxels)
+    bodies = find_bodies(acting(layers) & ~faint, layers.energy.graph.voxels)
     restless = _cut_by_chance(bodies, layers, CROWDED)
     if not _at_once(bodies, restless):
         return merged_while_cheap(layers, most, edgels)
@@ -158,7 +158,7 @@ def _at_once(bodies: Bodies, restless: np.ndarray) -> bool:
 
 def _whole(layers: Layers, bodies: Bodies, restless: np.ndarray, edgels: Edgels, *, spared: bool) -> Layers:
     """`layers` with each `restless` body in one of them, held there; `spared`: no layer loses all but a scrap."""
-    of = followed(bodies, _acting(layers), layers.energy.graph)
+    of = followed(bodies, acting(layers), layers.energy.graph)
     labels, moved = relabeled(layers, of, restless, spared)
     elsewhere = (np.arange(len(layers.motions)) != labels[:, None]) & moved[:, None]
     energy = replace(layers.energy, unary=layers.energy.unary + ELSEWHERE * layers.energy.graph.voxels.size[:, None] * elsewhere)

@@ -30,9 +30,9 @@ _MIXED = 0.2  # of the points that the least plane explains alone: a motion with
 def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, apart: bool = True, report: Report,
                 accelerator: Accelerator | None = None) -> tuple[Motion, list[np.ndarray]]:
     """The motion of the plane behind the one that `motion` follows, which may be that one, and the motions (T, 3, 3) of the others, if
-    planes are `apart` and one is clearly behind, or if what stands still is; else `motion` and no others.
+    planes are apart and one is clearly behind, or if much more stands still; else `motion` and no others.
 
-    `frames` RGB uint8 (T, h, w, 3), `flow` of the same frames.
+    `frames` RGB uint8 (T, h, w, 3), `flow` of the same frames; `apart`: whether to look for planes apart, which takes a while.
     """
     if motion.static:
         return motion, []
