@@ -67,6 +67,13 @@ def test_a_gradient_around_a_figure_that_jumps_stands_still():
     assert stands_still(frames)
 
 
+@pytest.mark.parametrize("height, width", [(6, 7), (3, 200), (200, 3)])
+def test_what_rests_is_told_of_tiny_pictures_too(height, width):
+    frames = np.random.default_rng(3).integers(0, 255, (1, height, width, 3), np.uint8).repeat(8, 0)
+    away = np.stack([translation(t, 0) for t in range(8)])
+    assert stays_rather(frames, away)
+
+
 @pytest.mark.parametrize("sides", [0, 40], ids=["above and below", "all around"])
 def test_a_pan_between_black_bars_is_a_pan(sides):
     frames = draw("slow pan", count=24, width=WIDTH, height=HEIGHT).frames.copy()

@@ -28,8 +28,8 @@ _UNCHANGED = 0.985, 0.8  # ... and that stay as they are (measured: .974 of the 
 _RING = 2  # px: the border
 _PAINT = 8  # levels that such a paint varies by
 _WINDOWS = 12
-_LAGS = 2, 5, 11    # frames: slow motions show late, fast ones leave the picture soon
-_RESTS, _RATHER = 0.12, 2.0  # share of the picture that rests, and times what moves (measured: from .18 and 3.4, else up to .085 or 1.3)
+_LAGS = 2, 5, 11  # frames: slow motions show late, fast ones leave the picture soon
+_RESTS, _RATHER = 0.12, 2.0  # share of the picture that rests, and times what moves (measured: from .18 and 3.4, else up to .087 or 1.3)
 _AROUND = 1 / 16  # of the frame's sides: what is looked at around a px
 _ALIKE, _NOISE = 4.0, 0.5  # gray levels on average: the same, and nothing
 
@@ -49,7 +49,7 @@ def stands_still(frames: np.ndarray) -> bool | None:
 def _before_stillness(frames: np.ndarray) -> bool:
     """Whether everything in the clip, uint8 (T, h, w, 3), is surrounded by one flat paint, but where something is cut by the border, or
     by what never changes: a gradient has no texture that could tell."""
-    moments = frames[np.unique(np.linspace(0, len(frames) - 1, _WINDOWS).astype(int))].astype(np.int32)
+    moments = frames[_moments(len(frames))].astype(np.int32)
     ring = np.ones(frames.shape[1:3], bool)
     ring[_RING:-_RING, _RING:-_RING] = False
     border = moments[:, ring].reshape(-1, 3)
@@ -85,40 +85,38 @@ def unchanged_shares(frames: np.ndarray, *, lag: int = LAG) -> np.ndarray:
 def stays_rather(frames: np.ndarray, camera: np.ndarray) -> bool:
     """Whether much more of RGB uint8 (T, h, w, 3) lasts where it is than goes with a `camera` float64 (T, 3, 3), plane -> frame, of what
     only one of them explains: where there is little texture an actor, or a sea that swells, is soon taken for the background."""
-    moments = np.unique(np.linspace(0, len(frames) - 1, _WINDOWS).astype(int))
-    rests, moves = np.mean([_explained(frames, camera, t) for t in moments], 0)
+    rests, moves = np.mean([_explained(frames, camera, t) for t in _moments(len(frames))], 0)
     return bool(rests > _RESTS and rests > _RATHER * moves)
 
 
 def _explained(frames: np.ndarray, camera: np.ndarray, t: int) -> np.ndarray:
     """Share of frame `t` that all of others show in place, and through the `camera`, and at least one only so: (2,)."""
     alike, only = np.ones((2, *frames.shape[1:3]), bool), np.zeros((2, *frames.shape[1:3]), bool)
+    here = _calmed(frames[t])
     for lag in _LAGS:
         for s in (t - lag, t + lag):
             if 0 <= s < len(frames):
-                gaps = _gaps(frames, camera, t, s)
+                gaps = _gaps(here, _calmed(frames[s]), relative(camera[s], camera[t]))
                 alike &= gaps < _ALIKE
                 only |= gaps[::-1] > 2 * gaps + _NOISE
     return (alike & only).mean((1, 2))
 
 
-def _gaps(frames: np.ndarray, camera: np.ndarray, t: int, s: int) -> np.ndarray:
-    """By how many gray levels another frame differs around each px of frame `t`, in place and through the `camera`, float32 (2, h, w);
-    both the same where that one does not show it."""
-    height, width = frames.shape[1:3]
-    here, there = _calmed(frames[t]), _calmed(frames[s])
-    homography = relative(camera[s], camera[t])
+def _gaps(here: np.ndarray, there: np.ndarray, homography: np.ndarray) -> np.ndarray:
+    """By how many gray levels two pictures differ around each px, in place and through `homography`, `there` -> `here`, float32 (2, h, w);
+    both the same where the other does not show it."""
+    height, width = here.shape[:2]
     moved = warp_to(there, homography, width, height)
     seen = warp_to(np.ones((height, width), np.uint8), homography, width, height, flags=cv2.INTER_NEAREST)
-    size = (round(_AROUND * width), round(_AROUND * height))
+    size = tuple(max(1, round(_AROUND * side)) for side in (width, height))
     still, moved = (cv2.blur(apart(here, other).astype(np.float32), size) for other in (there, moved))
     hidden = cv2.blur(seen.astype(np.float32), size) < 1
     return np.stack([still, np.where(hidden, still, moved)])
 
 
-def _moments(count: int, lag: int) -> np.ndarray:
-    """Numbers of frames, evenly in time, that have another one `lag` frames later among `count`."""
-    return np.unique(np.linspace(0, count - 1 - lag, _WINDOWS).astype(int)) if lag < count else np.zeros(0, int)
+def _moments(count: int, lag: int = 0) -> np.ndarray:
+    """Numbers of frames, evenly in time, of `count`, that have another one `lag` frames later."""
+    return np.unique(np.linspace(0, count - 1 - lag, _WINDOWS).astype(int))
 
 
 def _unchanged(early: np.ndarray, late: np.ndarray) -> float | None:
