@@ -203,6 +203,8 @@ def _mode(colors, weights, sigma, candidates):
                     score += _kernel(samples, s, samples[candidate, 0], samples[candidate, 1], samples[candidate, 2], reach)
                 if score > best:
                     best, winner = score, candidate
+                if best >= total:       # all agree
+                    break
             r, g, b = samples[winner, 0], samples[winner, 1], samples[winner, 2]
             mass = np.float32(0)
             for shift in range(MEAN_SHIFTS):
