@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.engine.test_split import HEIGHT, WIDTH, flow_of, overlap
+from toondecompose_blender.engine.layers.find import find_layers
 from toondecompose_blender.engine.layers.split import split_sprites
 from toondecompose_blender.engine.motion import background_motion, rear_motion
 from toondecompose_blender.engine.report import Silent
@@ -56,3 +57,10 @@ def test_before_a_soft_sky_no_sea_and_no_buoy_is_taken_for_the_background(slope,
     assert not camera.static        # waves and buoys have edges, a sky that goes from one color to another has none
     rear, others = rear_motion(frames, flow, camera, report=Silent())
     assert rear.static and len(others) == 1 and others[0] is camera.homographies
+
+
+def test_nor_is_it_where_the_background_is_all_that_is_asked_for():
+    frames, _ = sea(0.3, buoy=True)
+    flow = flow_of(frames)
+    layers = find_layers(frames, flow, background_motion(frames, flow, report=Silent()), sprites=1, report=Silent())
+    assert layers.camera.static and not len(layers.alphas)
