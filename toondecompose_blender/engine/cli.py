@@ -130,8 +130,10 @@ def _decompose(options: argparse.Namespace, report: Report) -> None:
         return
     report.close()
     if isinstance(result, Decomposition):
-        _say(f"{len(result.sprites)} sprites in {options.out}; without copying any frame they recompose the clip at "
-             f"{result.metrics['recomposition_psnr']:.1f} dB. Look at {options.out / result.contact_sheet}.")
+        count = len(result.sprites)
+        _say(f"{count} sprite{'s' * (count != 1)} in {options.out}; without copying any frame {'they' if count > 1 else 'it'} "
+             f"recompose{'s' * (count == 1)} the clip at {result.metrics['recomposition_psnr']:.1f} dB. "
+             f"Look at {options.out / result.contact_sheet}.")
     else:
         _say(f"{len(result.shots)} shots in {options.out / 'shots'}, each a result of its own.")
 
