@@ -78,7 +78,7 @@ def _outline(alpha: np.ndarray, x_factor: float, y_factor: float) -> np.ndarray 
     outer, _ = cv2.findContours((alpha > 12).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     if not outer:
         return None
-    hull = cv2.convexHull(np.concatenate(outer))[:, 0].astype(np.float64)   # of their pixels only: there are a hundred times fewer
+    hull = cv2.convexHull(np.concatenate(outer))[:, 0].astype(np.float64)   # far fewer pixels than all
     pixels = (hull[:, None] + corners(2, 2) - 0.5).reshape(-1, 2)
     return (pixels + 0.5) * (x_factor, y_factor) - 0.5
 
