@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A still piece of the background that something passes behind is a sprite; one that much is seen before is not, and neither are the
-bricks that figures and their shadows pass before."""
+"""A still piece of the background that something passes behind is a sprite; one that much passes before is not, and neither are the
+bricks that figures and their shadows pass over."""
 
 from __future__ import annotations
 

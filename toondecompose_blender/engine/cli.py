@@ -130,10 +130,8 @@ def _decompose(options: argparse.Namespace, report: Report) -> None:
         return
     report.close()
     if isinstance(result, Decomposition):
-        count = len(result.sprites)
-        _say(f"{count} sprite{'s' * (count != 1)} in {options.out}; without copying any frame {'they' if count > 1 else 'it'} "
-             f"recompose{'s' * (count == 1)} the clip at {result.metrics['recomposition_psnr']:.1f} dB. "
-             f"Look at {options.out / result.contact_sheet}.")
+        _say(f"Sprites in {options.out}: {len(result.sprites)}. Recomposed without copying any frame: "
+             f"{result.metrics['recomposition_psnr']:.1f} dB. Look at {options.out / result.contact_sheet}.")
     else:
         _say(f"{len(result.shots)} shots in {options.out / 'shots'}, each a result of its own.")
 

@@ -61,12 +61,12 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
 
     `hints` are an artist's, if there are any, their seeds spread.
     """
-    labels, seeds = None, None if hints is None else hints.seeds
     camera, planes = rear_motion(frames, flow, camera, apart=sprites is None or sprites > 2, report=report, accelerator=accelerator)
     if sprites == 1 or len(frames) < 2:
         nothing = np.zeros(frames.shape[1:3], np.float32)
         backdrop = _backdrop(frames, camera, stacked((nothing for _ in frames), len(frames)), (), accelerator)
         return Layers(np.zeros((0, *frames.shape[:3]), np.uint8), camera, (), backdrop, np.zeros(frames.shape[1:], np.float32))
+    labels, seeds = None, None if hints is None else hints.seeds
     if sprites != 2 or camera.static:
         split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, planes=planes, hints=hints,
                               report=report)

@@ -26,7 +26,7 @@ BORDER_STATIC, BORDER_MOVING = 0.3, 0.05    # a border px of a sprite (by trial 
 POOR_GAIN = 0.012       # share of the first energy below which a motion is no reason for a layer (by trial on toon clips) ...
 LEAST_GAIN = 0.006      # ... and where nobody said how many: what merges will sort out (measured)
 FOR, AGAINST = 0.15, 0.1    # a pixel that agrees with the background of a moving camera, or disagrees with it (measured)
-FOR_STILL = 0.004       # ... of a still one, before which a sprite agrees as well while it holds still (measured: .003 to .006)
+FOR_STILL = 0.004       # ... of a still one, before which a sprite agrees as well while it holds still (measured: .003 is as good)
 HIDDEN = 0.33           # share of what sprites hide from which a still part is what they move before, not what they pass behind (measured:
                         # up to .26 of parts of sprites, from .39 of background that fills a tenth of the picture)
 CONVINCING = 0.1        # ... unless it explains this share of the first energy (measured: up to .05, and .15 of a hill before a sun)
