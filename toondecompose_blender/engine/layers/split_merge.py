@@ -5,7 +5,7 @@ It must not know frames, only pieces, their motions and the energy."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,9 +37,20 @@ ALIKE, FORGIVEN = 0.5, 0.8  # share of colors in common from which layers look a
 TONES = 32              # gray levels a channel that are one color
 LOST_AREA = 4e-3        # energy of a voxel of the smaller layer of a merge: rather lose a patch than a plane (measured: 1e-3 loses riders)
 PRICED_AREA = 1e-3      # of that, in the price of a merge: what is worthwhile was measured with it
-WORTHWHILE = 0.07       # a sprite's merge costs more, of the (geometric) mean of the energy with one layer and without it (measured)
+WORTHWHILE = 0.075      # a sprite's merge costs more, of the (geometric) mean of the energy with one layer and without it (measured) ...
+APART, WORTHY = 0.2, 0.045  # ... or with less than this share of the shorter outline in common: a limb touches its body (measured)
 PLANE = 2e-3            # energy that a voxel of a flat plane is worth (drawn clips: a tenth of what a true sprite's merge costs)
 SHARED_BORDER = 0.05    # what a unit of common outline of attached layers saves when they merge
+
+
+@dataclass(frozen=True)
+class _Union:
+    """`layers` after the layer `gone` joined another: its `score`, the smaller, the better, its `price`; whether the two were `apart`."""
+    score: float
+    price: float
+    layers: Layers
+    gone: int
+    apart: bool
 
 
 def attached(layers: Layers, edgels: Edgels) -> Layers:
@@ -155,32 +166,33 @@ def merged_to(layers: Layers, count: int, edgels: Edgels) -> Layers:
     A union moves, in each frame, like the one of the two that owns more there: so the halves of a sprite's life find together.
     """
     while len(layers.motions) > count:
-        layers = _cheapest_union(layers, edgels)[1]
+        layers = _cheapest_union(layers, edgels).layers
     return layers
 
 
 def merged_while_cheap(layers: Layers, most: int, edgels: Edgels) -> Layers:
     """`layers` merged as long as the next union costs little, down to 2..`most`: as many sprites as the clip seems to have."""
     while len(layers.motions) > 2:
-        price, union = _cheapest_union(layers, edgels)
-        if len(layers.motions) <= most and price >= WORTHWHILE * np.sqrt(layers.trail[0] * union.energy.of(union.labels)):
+        union = _cheapest_union(layers, edgels)
+        mean = np.sqrt(layers.trail[0] * union.layers.energy.of(union.layers.labels))
+        if len(layers.motions) <= most and union.price >= (WORTHY if union.apart else WORTHWHILE) * mean:
             break
-        layers = union
+        layers = union.layers
     return layers
 
 
 def worth_more_than_a_sprite(layers: Layers, size: float, edgels: Edgels) -> bool:
     """Whether a plane of `size` voxels that costs no energy is worth more than the least that `layers` could lose by a merge."""
-    return _cheapest_union(layers, edgels)[0] < PLANE * size
+    return _cheapest_union(layers, edgels).price < PLANE * size
 
 
-def _cheapest_union(layers: Layers, edgels: Edgels) -> tuple[float, Layers]:
-    _, price, union, gone = min(_unions(layers, edgels), key=lambda union: union[0])
-    return price, union.kept([k for k in range(len(layers.motions)) if k != gone])
+def _cheapest_union(layers: Layers, edgels: Edgels) -> _Union:
+    union = min(_unions(layers, edgels), key=lambda union: union.score)
+    return replace(union, layers=union.layers.kept([k for k in range(len(layers.motions)) if k != union.gone]))
 
 
-def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, float, Layers, int]]:
-    """Each union of two layers, with its score, the smaller, the better, its price, and the layer that has nothing any more."""
+def _unions(layers: Layers, edgels: Edgels) -> Iterator[_Union]:
+    """Each union of two layers, with the emptied one still there."""
     labels, energy, total = layers.labels, layers.energy, len(layers.motions)
     frames, now = len(edgels.begin) - 1, energy.of(labels)
     together = attachments(labels, layers.motions, edgels, energy.graph.voxels)
@@ -188,6 +200,7 @@ def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, float, Laye
     alike = _resemblance(layers)
     size = np.bincount(labels, energy.graph.voxels.size, total)
     outline = _shared_outlines(labels, energy, total)
+    length = outline.sum(1) - outline.diagonal()
     owner = labels[edgels.pieces].max(1)
     owned = np.bincount(edgels.places[:, 0] * total + owner, edgels.weight, frames * total).reshape(frames, total)
     for gone in range(1, total):
@@ -200,7 +213,8 @@ def _unions(layers: Layers, edgels: Edgels) -> Iterator[tuple[float, float, Laye
             attached, lost = together[gone, into], size[gone] if not into else min(size[gone], size[into])
             cost = (union.energy.of(union.labels) - now) * (1 - ATTACHED * attached - (FORGIVEN * alike[gone, into] if into else 0))
             cost -= SHARED_BORDER * attached * outline[gone, into]
-            yield cost + LOST_AREA * lost, cost + PRICED_AREA * lost, union, gone
+            apart = outline[gone, into] < APART * min(length[gone], length[into])
+            yield _Union(cost + LOST_AREA * lost, cost + PRICED_AREA * lost, union, gone, apart)
 
 
 def _resemblance(layers: Layers) -> np.ndarray:
