@@ -230,6 +230,18 @@ def test_where_figures_meet_a_piece_is_of_the_one_that_has_its_color(own):
     assert followed(bodies, np.arange(8) > 0, graph).tolist() == [-1, 0, 0, 1, 1, own, -1, -1]
 
 
+@pytest.mark.parametrize("theirs, body", [((40, 40, 220), 0), ((220, 40, 40), 1)])
+def test_a_piece_seen_seldom_in_a_figure_by_itself_is_its_own_if_the_other_lacks_the_color(theirs, body):
+    # Ground, two figures of two colors each, and a piece between them that hangs on the second, by a color like its own.
+    color = np.array([(200, 220, 240), (220, 40, 40), (40, 200, 40), (200, 60, 60), theirs, (220, 40, 40)], float)
+    voxels = SimpleNamespace(size=np.array([9000.0, 500, 500, 500, 500, 100]), color=color, count=6)
+    graph = SimpleNamespace(voxels=voxels, first=np.array([1, 3]), second=np.array([5, 5]), length=np.array([2.0, 30.0]))
+    none = np.zeros(0, int)
+    bodies = Bodies(np.zeros(5, int), np.arange(1, 6), np.array([500, 500, 500, 500, 30]), np.array([0, 0, 1, 1, 0]),
+                    none.reshape(0, 2), none, 2)
+    assert followed(bodies, np.arange(6) > 0, graph).tolist() == [-1, 0, 0, 1, 1, body]
+
+
 def test_a_layer_whose_own_body_is_a_scrap_keeps_what_it_has_of_another():
     size, none = np.array([9000.0, 1000, 90, 8]), np.zeros(0, np.int32)     # background, a rider, puffs that touch it, one that does not
     graph = SimpleNamespace(voxels=SimpleNamespace(size=size), first=none, second=none, length=none.astype(float), tie=none.astype(float))

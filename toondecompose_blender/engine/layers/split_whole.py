@@ -38,6 +38,7 @@ MISFIT = 0.07           # energy a voxel from which a body has the motion that i
 BEGINS = 0.1            # of its ties: how strongly a piece is tied to bodies that have its color (measured: .1 and .2 are as good)
 TONES = 16              # gray levels a channel that are one color
 RARE = 1e-5             # share of every color in every body: what none has tells nothing
+SELDOM, ONLY = 0.2, 0.9     # share of a piece seen in a body by itself, if hardly in others, and its color is hardly theirs (measured)
 NOWHERE = 1e-9          # tie of each piece to no body at all: what nothing else ties is of none
 UNLIKELY = 1e-6         # chance below which a walk comes from no body
 WALKED = 16             # bodies that a walk may come from, the largest ones: a long clip has many scraps
@@ -198,13 +199,16 @@ def followed(bodies: Bodies, foreground: np.ndarray, graph: Graph) -> np.ndarray
     Multilabel Random Walker Image Segmentation Using Prior Models, 2005)."""
     voxels, inside = graph.voxels, bodies.body >= 0
     areas = coo_matrix((bodies.area[inside], (bodies.body[inside], bodies.piece[inside])), (bodies.count, voxels.count)).tocsr()
-    known = foreground & (areas.max(0).toarray()[0] > voxels.size / 2)
-    result = np.where(known, np.asarray(areas.argmax(0)).ravel(), -1)
+    largest, own, walked = areas.max(0).toarray()[0], np.asarray(areas.argmax(0)).ravel(), min(bodies.count, WALKED)
+    known = foreground & (largest > voxels.size / 2)
+    seldom = foreground & ~known & (largest > SELDOM * voxels.size) & (largest > ONLY * np.asarray(areas.sum(0)).ravel()) & (own < walked)
+    likely = _by_color(voxels, np.where(known, own, -1), walked, seldom)
+    known[seldom] = likely[own[seldom], np.arange(seldom.sum())] > ONLY
+    result = np.where(known, own, -1)
     ties = _ties(foreground, graph, bodies)
     _, group = connected_components(ties, directed=False)
     reached = np.isin(group, group[known])  # a scrap that nothing ties to a body is of none, whatever its color
     unknown, tied = np.flatnonzero(foreground & ~known & reached), np.asarray(ties.sum(1)).ravel()
-    walked = min(bodies.count, WALKED)
     begins = BEGINS * tied[unknown] * _by_color(voxels, result, walked, unknown)
     degree = (1 + BEGINS) * tied[unknown] + NOWHERE
     laplacian, jacobi = diags(degree) - ties[unknown][:, unknown], diags(1 / degree)
