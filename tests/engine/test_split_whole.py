@@ -175,7 +175,7 @@ def test_two_figures_that_meet_at_times_are_wholly_one_sprite_each(fighting):
 def test_what_was_made_whole_stays_whole_when_its_borders_are_smoothed(fighting):
     layers, edgels, truth = fighting
     voxels = layers.energy.graph.voxels
-    whole = smoothed(each_its_own(layers, edgels, np.zeros(voxels.count, bool)))
+    whole = smoothed(each_its_own(layers, edgels, np.zeros(voxels.count, bool)), layers)
     assert min(overlaps(whole.labels[voxels.labels], truth)) > 0.98     # the background took a tenth of one of them before
 
 

@@ -125,12 +125,13 @@ def _finished(layers: Layers, sprites: int | None, edgels: Edgels, still: bool, 
               free: np.ndarray | bool = True) -> _Finished:
     """`layers` merged to `sprites`, in order, no body joined to another by what is `faint`; of the pieces that are `free` to, what holds
     still with a sprite joined it, and light and what shows through it left it."""
+    found = layers
     layers = merged_to(layers, sprites, edgels) if sprites else merged_but_bodies(layers, MOST_SPRITES, edgels, faint)
     count = sprites or max(2, len(layers.motions))
     sky = sky_of(layers) if sprites is not None and not still and count > 2 else np.zeros(0, bool)
     parted = bool(sky.any()) and worth_more_than_a_sprite(layers, layers.energy.graph.voxels.size[sky].sum(), edgels)
     layers = merged_to(layers, count - parted, edgels)
-    layers = smoothed(ordered(made_whole(refilled(layers, edgels) if sprites else layers, edgels, faint)))
+    layers = smoothed(ordered(made_whole(refilled(layers, edgels) if sprites else layers, edgels, faint)), found)
     layers = each_its_own(without_light(layers, edgels) if still else layers, edgels, faint)
     if still:
         joined = attached(layers, edgels)

@@ -245,10 +245,28 @@ def _shared_outlines(labels: np.ndarray, energy: Energy, count: int) -> np.ndarr
     return result + result.T
 
 
-def smoothed(layers: Layers) -> Layers:
-    """`layers` after each piece took its cheapest label once more, with dearer borders, but the background's at the picture's border."""
-    energy = replace(layers.energy, potts=SMOOTHING * layers.energy.potts)
+def smoothed(layers: Layers, found: Layers) -> Layers:
+    """`layers` after each piece took its cheapest label once more, with dearer borders, but the background's at the picture's border.
+    What was a layer of its own before sprites were made, when `found`, keeps half of what it gained by its own motion: a foot that comes
+    down with the ground is no part of it."""
+    energy = replace(layers.energy, potts=SMOOTHING * layers.energy.potts, ownership=_with_limbs(layers, found))
     voxels = energy.graph.voxels
     # Flat skies fit any motion: what is background stays it.
     backdrop = (layers.labels == 0) & (voxels.border > BORDER_TOUCH * np.maximum(voxels.life, 1))
     return replace(layers, labels=np.where(backdrop, layers.labels, swept(energy, layers.labels, rounds=2)))
+
+
+def _with_limbs(layers: Layers, found: Layers) -> np.ndarray:
+    """The ownership (P, K, 3) of `layers` in which a piece of a layer that was `found` moves half like that, if it costs less so, in the
+    sprite that most of that layer went to."""
+    graph, table = layers.energy.graph, layers.energy.ownership.copy()
+    went = np.zeros((len(found.motions), len(layers.motions)))
+    np.add.at(went, (found.labels, layers.labels), graph.voxels.size)
+    sprite = went.argmax(1)
+    for end, cases in ((graph.first, (0, 1)), (graph.second, (0, 2))):
+        limb = found.labels[end]
+        at = np.flatnonzero((limb > 0) & (sprite[limb] > 0))
+        for case in cases:
+            whole, own = table[at, sprite[limb[at]], case], found.energy.ownership[at, limb[at], case]
+            table[at, sprite[limb[at]], case] = np.minimum(whole, (whole + own) / 2)
+    return table
