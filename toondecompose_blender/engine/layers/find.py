@@ -41,6 +41,7 @@ GAP = 0.06                 # of the short side: gaps in a sprite up to twice thi
 LABEL_TRUST, DOUBTED_TRUST = 2.0, 0.4
 LABEL_EDGE = np.ones((5, 5), np.uint8)      # within half of this from its outline a label is worth ...
 EDGE_TRUST = 0.05          # ... less than the picture's edges
+NEAR_TRUST = 0.01          # what the nearest label is worth beyond: an outline's soft rim is no other sprite's, far away
 
 
 @dataclass(frozen=True)
@@ -173,10 +174,12 @@ def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray, 
     count = int(labels.max())
 
     def labeled(t: int) -> tuple[np.ndarray, np.ndarray]:
-        member = np.stack([(labels[t] == k).astype(np.uint8) for k in range(1, count + 1)])
-        confidence = np.where(labels[t] > 0, np.float32(EDGE_TRUST), np.float32(1e-5))
+        nearest = _nearest(labels[t])
+        member = np.stack([(nearest == k).astype(np.uint8) for k in range(1, count + 1)])
+        inside = labels[t] > 0
+        confidence = np.where(inside, np.float32(EDGE_TRUST), np.float32(NEAR_TRUST))
         for mask in member:
-            confidence[cv2.erode(mask, LABEL_EDGE) > 0] = 1
+            confidence[cv2.erode(mask * inside, LABEL_EDGE) > 0] = 1
         return member, confidence
 
     def shares(t: int) -> np.ndarray:
@@ -196,6 +199,16 @@ def _shared_out(frames: np.ndarray, foreground: np.ndarray, labels: np.ndarray, 
     for t, parts in enumerate(shared):
         alphas[:, t] = _to_bytes(foreground[t] * (parts / np.maximum(parts.sum(0), 1e-6)))
     return alphas
+
+
+def _nearest(labels: np.ndarray) -> np.ndarray:
+    """For each pixel the label above 0 nearest to it, 0 where there is none, like `labels` uint8 (h, w)."""
+    if not labels.any():
+        return labels
+    _, number = cv2.distanceTransformWithLabels((labels == 0).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    of = np.zeros(number.max() + 1, labels.dtype)
+    of[number[labels > 0]] = labels[labels > 0]
+    return of[number]
 
 
 def _to_bytes(mask: np.ndarray) -> np.ndarray:
