@@ -13,7 +13,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from .geometry import corners, normalized, project, translation
-from .likeness import HOLD, REPEAT, Likeness, compare, correlate, registered, turned
+from .likeness import HOLD, REPEAT, Likeness, compare, correlate, registered, strays, turned
 from .motion import rigid_motion
 from .motion.models import stretch
 from .paged import Keeper
@@ -225,21 +225,29 @@ def _settled(drawing: _Group, views: list[View]) -> _Group:
 
 def _measured(drawing: _Group, seen: list[View]) -> dict[int, np.ndarray]:
     """Poses of some exposures, the reference among them, measured inside the drawing, or, if that is flat, at its outline; none where
-    neither says anything."""
+    neither says anything, or where one body is not what moves."""
     times = [view.frame for view in seen]
     poses, reference = np.stack([drawing.poses[t] for t in times]), times.index(drawing.reference.frame)
     moved = rigid_motion([view.picture for view in seen], [view.whole(view.core & view.solid) for view in seen], poses, reference)
+    if moved is not None and any(_parted(drawing.reference, *one) for one in zip(seen, moved, poses, strict=True)):
+        return {}
     if moved is None:
         moved = rigid_motion([view.silhouette for view in seen], [view.whole(view.rim) for view in seen], poses, reference)
         # An outline says less than drawing inside it: it only makes finer what is known.
-        moved = None if moved is None or _apart(moved, poses, drawing.reference) > _FINER else moved
+        far = moved is not None and max(_apart(*pair, drawing.reference) for pair in zip(moved, poses, strict=True)) > _FINER
+        moved = None if far else moved
     return {} if moved is None else dict(zip(times, moved, strict=True))
 
 
-def _apart(moved: np.ndarray, poses: np.ndarray, reference: View) -> float:
-    """How far apart, in px, two motions (N, 3, 3) carry the corners of a drawing's reference view at most."""
+def _parted(reference: View, view: View, moved: np.ndarray, pose: np.ndarray) -> bool:
+    """Whether a view lies apart from its drawing when it is `moved` (3, 3), and not by its `pose`: a part of it went another way."""
+    return _apart(moved, pose, reference) > _FINER and strays(reference, view, moved, HOLD) and not strays(reference, view, pose, HOLD)
+
+
+def _apart(moved: np.ndarray, pose: np.ndarray, reference: View) -> float:
+    """How far apart, in px, two motions (3, 3) carry the corners of a drawing's reference view at most."""
     outline = corners(*reference.mask.shape[::-1]) + reference.origin
-    return max(float(np.abs(project(a, outline) - project(b, outline)).max()) for a, b in zip(moved, poses, strict=True))
+    return float(np.abs(project(moved, outline) - project(pose, outline)).max())
 
 
 def _sheet(drawings: list[_Group], links: list[_Link]) -> ExposureSheet:

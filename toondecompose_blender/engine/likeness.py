@@ -17,7 +17,7 @@ from .motion.models import stretch
 from .resampling import warp_to
 from .views import SAME, View, difference, placed
 
-__all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "Registration", "compare", "correlate", "registered", "turned"]
+__all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "Registration", "compare", "correlate", "registered", "strays", "turned"]
 
 _BLURS = (3.0, 1.0)  # px: the first finds the place, the second the sub-pixel
 _RADII, _ANGLES = 24, 180  # of the polar pictures in which a turn is looked for: steps of two degrees
@@ -119,6 +119,11 @@ def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Like
     """
     registration = registered(a, b, guesses)
     return None if registration is None else registration.likeness(limits)
+
+
+def strays(a: View, b: View, homography: np.ndarray, limits: Limits) -> bool:
+    """Whether more than the limits allow lies apart, where both frames can see it, when `homography` (3, 3) has brought a onto b."""
+    return _inspected(a, b, homography, 1.0).stray > limits.stray
 
 
 def _judged(a: View, b: View, found: Alignment, limits: Limits) -> Likeness | None:
