@@ -259,14 +259,14 @@ def smoothed(layers: Layers, found: Layers) -> Layers:
 def _with_limbs(layers: Layers, found: Layers) -> np.ndarray:
     """The ownership (P, K, 3) of `layers` in which a piece of a layer that was `found` moves half like that, if it costs less so, in the
     sprite that most of that layer went to."""
-    graph, table = layers.energy.graph, layers.energy.ownership.copy()
-    went = np.zeros((len(found.motions), len(layers.motions)))
+    graph, whole = layers.energy.graph, layers.energy.ownership
+    table, went = whole.copy(), np.zeros((len(found.motions), len(layers.motions)))
     np.add.at(went, (found.labels, layers.labels), graph.voxels.size)
     sprite = went.argmax(1)
     for end, cases in ((graph.first, (0, 1)), (graph.second, (0, 2))):
         limb = found.labels[end]
         at = np.flatnonzero((limb > 0) & (sprite[limb] > 0))
+        limb, into = limb[at], sprite[limb[at]]
         for case in cases:
-            whole, own = table[at, sprite[limb[at]], case], found.energy.ownership[at, limb[at], case]
-            table[at, sprite[limb[at]], case] = np.minimum(whole, (whole + own) / 2)
+            table[at, into, case] = np.minimum(table[at, into, case], (whole[at, into, case] + found.energy.ownership[at, limb, case]) / 2)
     return table
