@@ -130,7 +130,8 @@ def _decompose(options: argparse.Namespace, report: Report) -> None:
         return
     report.close()
     if isinstance(result, Decomposition):
-        _say(f"Sprites in {options.out}: {len(result.sprites)}. Recomposed without copying any frame: "
+        whole = sum(not sprite.part_of for sprite in result.sprites)    # a background of several planes is one
+        _say(f"Sprites in {options.out}: {whole}. Recomposed without copying any frame: "
              f"{result.metrics['recomposition_psnr']:.1f} dB. Look at {options.out / result.contact_sheet}.")
     else:
         _say(f"{len(result.shots)} shots in {options.out / 'shots'}, each a result of its own.")
