@@ -31,8 +31,5 @@ def layers_of(labels: dict[int, int], costs: list[list[float]]) -> Layers:
 @pytest.mark.parametrize("alone, sprite", [(True, 1), (False, 2)])
 def test_a_limb_that_was_found_by_itself_does_not_go_with_ground_that_moves_like_it_for_a_while(alone, sprite):
     sprites = layers_of({BODY: 1, FOOT: 1, TURF: 2}, [[90, 0, 90], [90, 20, 12], [90, 90, 0]])
-    if alone:
-        found = layers_of({BODY: 1, FOOT: 2, TURF: 3}, [[90, 0, 90, 90], [90, 20, 0, 12], [90, 90, 90, 0]])
-    else:
-        found = layers_of({BODY: 1, FOOT: 1, TURF: 2}, [[90, 0, 90], [90, 20, 12], [90, 90, 0]])
-    assert smoothed(sprites, found).labels[[BODY, FOOT, TURF]].tolist() == [1, sprite, 2]
+    limbs = layers_of({BODY: 1, FOOT: 2, TURF: 3}, [[90, 0, 90, 90], [90, 20, 0, 12], [90, 90, 90, 0]])
+    assert smoothed(sprites, limbs if alone else sprites).labels[[BODY, FOOT, TURF]].tolist() == [1, sprite, 2]

@@ -123,6 +123,7 @@ def _say(text: str, stream: TextIO | None = None) -> None:
 # One function a command.
 
 def _decompose(options: argparse.Namespace, report: Report) -> None:
+    from .recompose import whole_sprites
     from .whole import decompose_whole
     result = decompose_whole(options.clip, options.out, settings=settings_of(options), by_shots=options.shots == "auto", wait=options.wait,
                              report=report)
@@ -130,8 +131,7 @@ def _decompose(options: argparse.Namespace, report: Report) -> None:
         return
     report.close()
     if isinstance(result, Decomposition):
-        whole = sum(not sprite.part_of for sprite in result.sprites)    # a background of several planes is one
-        _say(f"Sprites in {options.out}: {whole}. Recomposed without copying any frame: "
+        _say(f"Sprites in {options.out}: {len(whole_sprites(result))}. Recomposed without copying any frame: "
              f"{result.metrics['recomposition_psnr']:.1f} dB. Look at {options.out / result.contact_sheet}.")
     else:
         _say(f"{len(result.shots)} shots in {options.out / 'shots'}, each a result of its own.")

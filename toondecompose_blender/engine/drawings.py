@@ -225,7 +225,7 @@ def _settled(drawing: _Group, views: list[View]) -> _Group:
 
 def _measured(drawing: _Group, seen: list[View]) -> dict[int, np.ndarray]:
     """Poses of some exposures, the reference among them, measured inside the drawing, or, if that is flat, at its outline; none where
-    neither says anything, or where one body is not what moves."""
+    neither says anything, or where parts of it go different ways."""
     times = [view.frame for view in seen]
     poses, reference = np.stack([drawing.poses[t] for t in times]), times.index(drawing.reference.frame)
     moved = rigid_motion([view.picture for view in seen], [view.whole(view.core & view.solid) for view in seen], poses, reference)
