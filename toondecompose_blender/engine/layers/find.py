@@ -41,7 +41,7 @@ GAP = 0.06                 # of the short side: gaps in a sprite up to twice thi
 LABEL_TRUST, DOUBTED_TRUST = 2.0, 0.4
 LABEL_EDGE = np.ones((5, 5), np.uint8)      # within half of this from its outline a label is worth ...
 EDGE_TRUST = 0.05          # ... less than the picture's edges
-NEAR_TRUST = 0.01          # what the nearest label is worth beyond: an outline's soft rim is no other sprite's, far away (measured: .001 is too little)
+NEAR_TRUST = 0.01          # what the nearest label is worth beyond: an outline's soft rim is no far sprite's (measured: .001 is too little)
 
 
 @dataclass(frozen=True)
