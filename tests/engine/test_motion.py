@@ -10,7 +10,7 @@ from toondecompose_blender.engine.geometry import project, translation
 from toondecompose_blender.engine.motion import background_motion, refine_motion
 from toondecompose_blender.engine.motion.models import fit_homography, grid_points, restricted, stretch
 from toondecompose_blender.engine.motion.posegraph import Link, disagreement, solve_graph
-from toondecompose_blender.engine.motion.static import stands_still, stays_rather, unchanged_shares
+from toondecompose_blender.engine.motion.static import seems_still, stands_still, stays_rather, unchanged_shares
 from toondecompose_blender.engine.report import Silent
 
 WIDTH, HEIGHT = 320, 180
@@ -64,7 +64,14 @@ def test_a_gradient_around_a_figure_that_jumps_stands_still():
     frames = np.repeat(np.linspace((120, 160, 230), (240, 220, 190), HEIGHT).astype(np.uint8)[None, :, None], WIDTH, 2).repeat(14, 0)
     for frame, y in zip(frames, np.rint(90 - 60 * np.sin(0.25 * t)).astype(int)):
         frame[y:y + 70, 100:190] = figure
-    assert stands_still(frames)
+    assert not stands_still(frames) and seems_still(frames)     # the figure may be the scenery, until its motion is known
+    assert background_motion(frames, compute_flow(frames, report=Silent()), report=Silent()).static
+
+
+def test_a_bare_wall_that_seems_still_is_panned():
+    clip = draw("bare pan", count=14, width=480, height=270)
+    motion = found(clip)
+    assert seems_still(clip.frames) and motion_error(motion.homographies, clip.homographies, 480, 270)[1] < 0.3
 
 
 @pytest.mark.parametrize("height, width", [(6, 7), (3, 200), (200, 3)])

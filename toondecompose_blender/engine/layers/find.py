@@ -71,7 +71,7 @@ def find_layers(frames: np.ndarray, flow: Flow, camera: Motion, *, sprites: int 
     if sprites != 2 or camera.static:
         split = split_sprites(frames, flow, sprites=sprites, camera=camera.homographies, static=camera.static, planes=planes, hints=hints,
                               report=report)
-        camera = standing(camera) if split.still else camera
+        camera = standing(len(frames)) if split.still else camera
         labels = split.labels if hints is None else corrected(split.labels, hints)
         prior = stacked((frame > 0 for frame in paged(labels)), len(labels), np.float32)
     else:

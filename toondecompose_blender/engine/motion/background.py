@@ -22,10 +22,10 @@ from .features import LARGEST_FEATURES, Features, feature_motions, features
 from .hypotheses import flow_homographies
 from .ladder import choose_family
 from .links import Measure
-from .motion import Motion
+from .motion import Motion, standing
 from .pictures import Pictures, prepare
 from .planes import covered, first_planes, flows_of, rearmost, separated
-from .static import stands_still
+from .static import seems_still, stands_still, stays_rather
 from .tracks import chained, find_tracks
 
 if TYPE_CHECKING:
@@ -47,13 +47,13 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
     """
     count = len(frames)
     if count == 1:
-        return Motion(np.eye(3)[None], True, "identity", 0.0, 0)
+        return standing(count)
     reference = count // 2
     report.stage("motion", count - 1)
     still = stands_still(frames)
     if still:
         report.step(count - 1)
-        return Motion(np.tile(np.eye(3), (count, 1, 1)), True, "identity", 0.0, reference)
+        return standing(count)
     pictures = prepare(frames, masks=weights)
     told = Recalled(lambda t: features(pictures.gray[t]), count, size=LARGEST_FEATURES)
     pairs = list(ticked(map_ordered(lambda t: _pair(pictures, flow, told, t), range(count - 1)), report))
@@ -61,6 +61,8 @@ def background_motion(frames: np.ndarray, flow: Flow, *, weights: np.ndarray | N
     measure = Measure(pictures, "homography", _point_weights(pictures, weights), accelerator=accelerator)
     following = replace(measure, weights=_following(pictures, steps, measure.weights))
     track = chained(steps, reference)
+    if seems_still(frames) and stays_rather(frames, _full_size(pictures, track)):
+        return standing(count)
     family = choose_family(following, track, stiffest="identity" if still is None else "translation")
     bundle = bundled(following, track, reference, family=family)
     if bundle.residual > _DOUBTFUL * pictures.scale and weights is None:

@@ -28,8 +28,6 @@ class Motion:
     reference: int
 
 
-def standing(motion: Motion) -> Motion:
-    """A plane of as many frames as that of `motion`, and with its reference, that stands still."""
-    if motion.static:
-        return motion
-    return Motion(np.tile(np.eye(3), (len(motion.homographies), 1, 1)), True, "identity", 0.0, motion.reference)
+def standing(count: int) -> Motion:
+    """A plane of `count` frames that stands still."""
+    return Motion(np.tile(np.eye(3), (count, 1, 1)), True, "identity", 0.0, count // 2)

@@ -37,7 +37,7 @@ def rear_motion(frames: np.ndarray, flow: Flow, motion: Motion, *, apart: bool =
     if motion.static:
         return motion, []
     if stays_rather(frames, motion.homographies):
-        return standing(motion), [motion.homographies]
+        return standing(len(frames)), [motion.homographies]
     if not apart:
         return motion, []
     report.stage("planes apart", 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Does the camera stand still?  Asked before any motion is estimated, because on a static camera nothing but actors moves, and again
-after: what a large actor does may look like a camera.
+after: what a large actor does may look like a camera, and a bare wall that is panned like one that stands.
 It compares pictures and knows nothing of flow."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ..channels import apart
 from ..geometry import relative
 from ..resampling import warp_to
 
-__all__ = ["stands_still", "stays_rather", "unchanged_shares"]
+__all__ = ["stands_still", "seems_still", "stays_rather", "unchanged_shares"]
 
 LAG = 11  # frames: longer than held drawings (threes), shorter than most shots
 _SHARE = 0.3  # of textured cells: static cameras measured .35 to .97, moving ones under .12
@@ -24,7 +24,7 @@ _GRADIENT = 3.0  # gray levels per px, after the blur: textured
 _TEXTURED = 12  # pixels that make a cell a witness
 _CELLS = (16, 9)
 _PAINTED = 0.8, 0.3  # shares of the border and of the picture that one paint fills, if it is all the background (measured: .57, .85)
-_UNCHANGED = 0.985, 0.8  # ... and that stay as they are (measured: .974 of the border of a bare pan, 1.0 of a gradient that stands still)
+_UNCHANGED = 0.985, 0.8  # ... and that stay as they are, if nothing moves (measured: from .986 of still borders, to .995 of bare pans)
 _RING = 2  # px: the border
 _PAINT = 8  # levels that such a paint varies by
 _WINDOWS = 12
@@ -37,7 +37,7 @@ _ALIKE, _NOISE = 4.0, 0.5  # gray levels on average: the same, and nothing
 def stands_still(frames: np.ndarray) -> bool | None:
     """Whether the background of RGB uint8 (T, h, w, 3) stays where it is for the whole clip; None if that does not tell.
     Nothing tells that paint moves."""
-    if _before_stillness(frames):
+    if _before_paint(frames):
         return True
     shares = unchanged_shares(frames)
     if len(shares) == 0 or np.median(shares) > _SHARE and np.quantile(shares, 0.1) > _LEAST:
@@ -46,20 +46,31 @@ def stands_still(frames: np.ndarray) -> bool | None:
     return False if np.median(shares) < _MOVES and len(soon) and np.median(soon) < _AT_ONCE else None
 
 
-def _before_stillness(frames: np.ndarray) -> bool:
-    """Whether everything in the clip, uint8 (T, h, w, 3), is surrounded by one flat paint, but where something is cut by the border, or
-    by what never changes: a gradient has no texture that could tell."""
+def seems_still(frames: np.ndarray) -> bool:
+    """Whether the border of RGB uint8 (T, h, w, 3) never changes, and hardly what is within: a gradient has no texture that could tell,
+    but a bare wall that is panned has none either, so that a motion must be asked (`stays_rather`)."""
     moments = frames[_moments(len(frames))].astype(np.int32)
-    ring = np.ones(frames.shape[1:3], bool)
-    ring[_RING:-_RING, _RING:-_RING] = False
+    stays = np.abs(moments - np.median(moments, 0)).max(-1) < _PAINT
+    around, filled = _UNCHANGED
+    return bool(stays[:, _border(frames)].mean() > around and stays.mean() > filled)
+
+
+def _before_paint(frames: np.ndarray) -> bool:
+    """Whether everything in the clip, uint8 (T, h, w, 3), is surrounded by one flat paint, but where something is cut by the border."""
+    moments = frames[_moments(len(frames))].astype(np.int32)
+    ring = _border(frames)
     border = moments[:, ring].reshape(-1, 3)
     _, first, count = np.unique(border // _PAINT @ (1 << 16, 1 << 8, 1), return_index=True, return_counts=True)
     paint = np.abs(moments - border[first[count.argmax()]]).max(-1) < _PAINT
-    if _window(~paint.all(0)):
-        return False
-    stays = np.abs(moments - np.median(moments, 0)).max(-1) < _PAINT
-    return any(part[:, ring].mean() > around and part.mean() > filled
-               for part, (around, filled) in ((paint, _PAINTED), (stays, _UNCHANGED)))
+    around, filled = _PAINTED
+    return bool(not _window(~paint.all(0)) and paint[:, ring].mean() > around and paint.mean() > filled)
+
+
+def _border(frames: np.ndarray) -> np.ndarray:
+    """Which px of `frames` (T, h, w, 3) lie along their sides: bool (h, w)."""
+    ring = np.ones(frames.shape[1:3], bool)
+    ring[_RING:-_RING, _RING:-_RING] = False
+    return ring
 
 
 def _window(shown: np.ndarray) -> bool:
