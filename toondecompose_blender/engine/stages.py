@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finished stages on disk: written whole or not at all, and skipped by a rerun whose inputs and settings are the same.
+"""Finished stages on disk: written whole or not at all, and skipped by a rerun whose engine, inputs and settings are the same.
 It stores arrays and plain values; it does not know what a stage computes."""
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..protocol import ENGINE_VERSION, EngineError
+from ..protocol import EngineError
 from . import paged
+from .digest import engine_digest
 from .report import Report, Silent
 
 PIECE = 1 << 24             # elements that are copied at once
@@ -79,7 +80,7 @@ class StageStore:
         The work goes into <name>.<token>.tmp, is synced and renamed; <name>.json with the fingerprint and the files' sizes comes last.
         Raises `EngineError` (engine.disk_full, engine.folder) if it cannot be written.
         """
-        key = fingerprint(ENGINE_VERSION, name, inputs)
+        key = fingerprint(engine_digest(), name, inputs)
         finished = Stage(self.folder / name, key)
         if self._recorded(name) == {"key": key, "files": _sizes(finished.folder)}:
             return finished

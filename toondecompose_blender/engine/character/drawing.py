@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ...protocol import ENGINE_VERSION, CharacterError, Decomposition, SettingsError, sha256
+from ...protocol import CharacterError, Decomposition, SettingsError, sha256
 from ..device import resolve_device
+from ..digest import engine_digest
 from ..parallel import map_ordered
 from ..pictures import read_picture, write_picture
 from ..report import Report, Silent
@@ -195,4 +196,4 @@ def _key(sheet: Path, weights: Path | None, method: str, size: int, options: Opt
     """What a drawn frame depends on, besides its pose."""
     views = [(path.name, sha256(path)) for file in picture_files(sheet) for path in sorted(Path(sheet).glob(f"{file.stem}.*"))]
     nets = [sha256(Path(weights) / f"{name}.pth") for name in NETWORKS] if weights is not None else []
-    return fingerprint(ENGINE_VERSION, views, nets, method, size, {**asdict(options), "smoothing": 0}, device)
+    return fingerprint(engine_digest(), views, nets, method, size, {**asdict(options), "smoothing": 0}, device)
