@@ -13,6 +13,7 @@ from toondecompose_blender.engine.geometry import project, relative, resized, tr
 from toondecompose_blender.engine.report import Silent, Stopped
 from toondecompose_blender.engine.views import view_of
 
+from .edge_clips import head
 from .toons import HEIGHT, WIDTH, Shot, background, character, shoot, walk
 
 TURN = 2 * np.pi / 8
@@ -92,6 +93,15 @@ def bear(angle: float) -> np.ndarray:
     for x in (120, 180):
         cv2.circle(drawing, (x, 90), 8, (40, 30, 30, 255), -1)
     return drawing
+
+
+def test_hair_that_waves_makes_drawings():
+    exposure = each([2] * 4)
+    heads = [head(240, 24 * k) for k in range(4)]     # of the same mouth, with ends of hair that go 6 px
+    drawings = [np.rint(255 * np.dstack([one[..., :3] / np.maximum(one[..., 3:], 1e-3), one[..., 3:]])).astype(np.uint8) for one in heads]
+    shot = shoot(drawings, exposure, walk(8))
+    sheet = exposure_sheet(shot.frames, shot.alphas, report=Silent(), behind=shot.behind.__getitem__)
+    assert sheet.exposure.tolist() == exposure
 
 
 def test_a_small_arm_of_a_large_body_makes_a_drawing():

@@ -13,7 +13,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
 from .geometry import corners, normalized, project, translation
-from .likeness import HOLD, REPEAT, Likeness, compare, correlate, registered, strays, turned
+from .guesses import correlate, turned
+from .likeness import HOLD, REPEAT, Likeness, compare, registered, strays
 from .motion import rigid_motion
 from .motion.models import stretch
 from .paged import Keeper
