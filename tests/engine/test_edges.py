@@ -16,7 +16,7 @@ def scores_of(case: str, folder) -> EdgeScores:
     return score(clip, result, read_result(result))
 
 
-@pytest.mark.parametrize("case", ["hair over a pan", "hair before a still"])
+@pytest.mark.parametrize("case", ["hair over a pan", "hair before a still", "hair drawn on ones"])
 def test_strands_are_kept_edges_soft_colors_clean_and_lines_unbroken(case, tmp_path):
     scores = scores_of(case, tmp_path)
     assert scores.thin > 0.85 and scores.band < 0.08

@@ -14,7 +14,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components, mini
 
 from .geometry import corners, normalized, project, translation
 from .guesses import correlate, turned
-from .likeness import HOLD, REPEAT, Likeness, compare, registered, strays
+from .likeness import HOLD, REPEAT, Likeness, compare, differs, registered, strays
 from .motion import rigid_motion
 from .motion.models import stretch
 from .paged import Keeper
@@ -64,21 +64,25 @@ class _Link:
 
 @dataclass(frozen=True)
 class _Group:
-    """Frames that show one drawing, with the poses (3, 3) `reference` -> frame."""
+    """Frames that show one drawing, with the poses (3, 3) from the clearest of them, the `reference`, to each; and the `first` that was
+    not cut: a drawing that each new hold might change a little would end as another."""
 
+    first: View
     reference: View
     poses: dict[int, np.ndarray]
 
-    def seen_from(self, view: View, pose: np.ndarray) -> _Group:
-        """The same with another reference, to which `pose` leads from the present one."""
-        back = np.linalg.inv(pose)
-        return _Group(view, {t: normalized(own @ back) for t, own in self.poses.items()})
+    def fits(self, hold: _Group, pose: np.ndarray) -> bool:
+        """Whether a hold that looks like the reference looks like the first too, where `pose` leads from the reference to the hold's."""
+        return self.first is self.reference or not differs(self.first, hold.reference, pose @ np.linalg.inv(self.poses[self.first.frame]), REPEAT)
 
     def joined(self, other: _Group, pose: np.ndarray) -> _Group:
         """Both, where `pose` leads from this reference to the other's; the clearer of the two is kept."""
-        if other.reference.clearness > self.reference.clearness:
-            return other.joined(self, np.linalg.inv(pose))
-        return replace(self, poses=self.poses | {t: normalized(own @ pose) for t, own in other.poses.items()})
+        first = other.first if self.first.cut and not other.first.cut else self.first
+        reference, back = self.reference, np.eye(3)
+        if other.reference.clearness > reference.clearness:
+            reference, back = other.reference, np.linalg.inv(pose)
+        poses = self.poses | {t: own @ pose for t, own in other.poses.items()}
+        return _Group(first, reference, {t: normalized(own @ back) for t, own in poses.items()})
 
 
 def exposure_sheet(frames: np.ndarray, alphas: np.ndarray, *, report: Report, front: Sequence[np.ndarray] | None = None,
@@ -152,7 +156,7 @@ def _holds(views: list[View], run: list[int], links: list[Likeness | None]) -> l
     for followed in map_ordered(lambda times: _follow(views, links, middle, times), ways):
         poses |= followed
     before, after = [t for t in run if t < min(poses)], [t for t in run if t > max(poses)]
-    return [*(_holds(views, before, links) if before else ()), _Group(views[middle], poses),
+    return [*(_holds(views, before, links) if before else ()), _Group(views[middle], views[middle], poses),
             *(_holds(views, after, links) if after else ())]
 
 
@@ -192,7 +196,8 @@ def _cycles(holds: list[_Group], ground: float, report: Report) -> list[_Group]:
         near = _nearest(hold.reference, [drawing.reference for drawing in drawings])
         pairs = [(drawings[k].reference, hold.reference) for k in near]
         tries = map_ordered(lambda pair: compare(*pair, _guesses(*pair, ground), REPEAT), pairs)
-        found = [(k, likeness) for k, likeness in zip(near, _polled(tries, report), strict=True) if likeness is not None]
+        found = [(k, likeness) for k, likeness in zip(near, _polled(tries, report), strict=True) if likeness is not None
+                 and drawings[k].fits(hold, likeness.homography)]
         if found:
             k, likeness = max(found, key=lambda pair: (pair[1].inliers, -pair[0]))
             drawings[k] = drawings[k].joined(hold, likeness.homography)

@@ -18,7 +18,7 @@ from .motion.models import stretch
 from .resampling import warp_to
 from .views import SAME, View, difference, placed
 
-__all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "Registration", "compare", "registered", "strays"]
+__all__ = ["HOLD", "REPEAT", "Likeness", "Limits", "Registration", "compare", "differs", "registered", "strays"]
 
 _BLURS = (3.0, 1.0)  # px: the first finds the place, the second the sub-pixel
 _SEEN = 14.0  # levels, mean of 5 x 5 px, of 3 x 3 in what is thin: a difference that the eye sees
@@ -120,6 +120,12 @@ def compare(a: View, b: View, guesses: list[np.ndarray], limits: Limits) -> Like
     """
     registration = registered(a, b, guesses)
     return None if registration is None else registration.likeness(limits)
+
+
+def differs(a: View, b: View, homography: np.ndarray, limits: Limits) -> bool:
+    """Whether more than the limits allow looks different when `homography` (3, 3) has brought a onto b, or lies apart."""
+    likeness = _inspected(a, b, homography, 1.0)
+    return likeness.changed > limits.changed or likeness.stray > limits.stray
 
 
 def strays(a: View, b: View, homography: np.ndarray, limits: Limits) -> bool:
