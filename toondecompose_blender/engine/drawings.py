@@ -73,7 +73,8 @@ class _Group:
 
     def fits(self, hold: _Group, pose: np.ndarray) -> bool:
         """Whether a hold that looks like the reference looks like the first too, where `pose` leads from the reference to the hold's."""
-        return self.first is self.reference or not differs(self.first, hold.reference, pose @ np.linalg.inv(self.poses[self.first.frame]), REPEAT)
+        there = pose @ np.linalg.inv(self.poses[self.first.frame])
+        return self.first is self.reference or not differs(self.first, hold.reference, there, REPEAT)
 
     def joined(self, other: _Group, pose: np.ndarray) -> _Group:
         """Both, where `pose` leads from this reference to the other's; the clearer of the two is kept."""
