@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[2]
 ENGINE = [sys.executable, "-m", "toondecompose_blender.engine"]
 
 
-def engine(*arguments: object, threads: int = 2) -> subprocess.CompletedProcess:
-    """Run a command to its end, its standard input open and silent as a patient parent's is."""
+def engine(*arguments: object, threads: int = 2, root: Path = ROOT) -> subprocess.CompletedProcess:
+    """Run a command of the engine below `root` to its end, its standard input open and silent as a patient parent's is."""
     environment = {**os.environ, "TOONDECOMPOSE_THREADS": str(threads), "PYTHONIOENCODING": "utf-8"}
     reading, writing = os.pipe()
     try:
-        return subprocess.run([*ENGINE, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True,
+        return subprocess.run([*ENGINE, *map(str, arguments)], cwd=root, env=environment, capture_output=True, text=True,
                               encoding="utf-8", stdin=reading)
     finally:
         os.close(reading)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.engine.drawn import draw_clip, overlap
-from tests.engine.engines import engine, started
+from tests.engine.engines import ROOT, engine, started
 from toondecompose_blender.engine.pictures import read_picture, write_picture
 from toondecompose_blender.engine.recompose import Recomposer, SpriteRenderer
 from toondecompose_blender.protocol import Cancelled, Done, Failed, Hello, Progress, decode, read_result, sha256
@@ -102,6 +102,24 @@ def test_a_stage_that_lost_a_file_is_made_again(frames_folder, result, tmp_path)
     (out / "decomposition.json").unlink()
     next((out / "stages/layers").glob("alphas.npy")).unlink()
     assert engine("decompose", frames_folder, "--sprites", 2, "--out", out).returncode == 0
+    assert read_result(out).files == read_result(result).files
+
+
+def test_what_another_engine_made_is_made_again(frames_folder, result, tmp_path):
+    out, package = tmp_path / "out", tmp_path / "toondecompose_blender"
+    shutil.copytree(result, out)
+    shutil.copytree(ROOT / package.name, package)
+
+    def records() -> dict[str, int]:
+        assert engine("decompose", frames_folder, "--sprites", 2, "--out", out, root=tmp_path).returncode == 0
+        return {path.name: path.stat().st_mtime_ns for path in (out / "stages").glob("*.json")}
+
+    before = records()
+    assert records() == before
+    with open(package / "engine/flow.py", "a", encoding="utf-8") as module:
+        module.write("# mended")
+    after = records()
+    assert after.keys() == before.keys() and all(after[name] > before[name] for name in before)
     assert read_result(out).files == read_result(result).files
 
 

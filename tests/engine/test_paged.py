@@ -2,17 +2,12 @@
 """However little is kept in memory, the same bytes come out; what lies in files is gone afterwards; what was forgotten is made again."""
 
 import errno
-import shutil
-import subprocess
-import sys
 import threading
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-import toondecompose_blender
 from tests.engine.drawn import draw_clip
 from toondecompose_blender.engine import paged
 from toondecompose_blender.engine.decompose import decompose
@@ -65,21 +60,6 @@ def test_an_engine_that_died_leaves_nothing_to_the_next_one(tmp_path):
         left = store.passing()
         left.mkdir()
     assert store.passing() != left and not left.exists()
-
-
-def test_what_an_engine_left_before_its_update_is_made_again(tmp_path):
-    shutil.copytree(Path(toondecompose_blender.__file__).parent, tmp_path / "toondecompose_blender")
-    stage = """from pathlib import Path
-from toondecompose_blender.engine.stages import StageStore
-StageStore(Path("job")).run("kept", "", lambda stage: print("made"))"""
-
-    def said() -> str:
-        return subprocess.run([sys.executable, "-c", stage], cwd=tmp_path, check=True, capture_output=True, text=True).stdout.strip()
-
-    assert (said(), said()) == ("made", "")
-    with open(tmp_path / "toondecompose_blender/engine/flow.py", "a", encoding="utf-8") as module:
-        module.write("# mended")
-    assert (said(), said()) == ("made", "")
 
 
 def test_a_stage_keeps_large_and_small_arrays_alike(tmp_path, no_memory):

@@ -17,6 +17,7 @@ from ..protocol import Decomposition, SettingsError, sha256
 from .background import write_background
 from .clip import ClipReader, open_clip
 from .device import resolve_device
+from .digest import engine_digest
 from .drawings import ExposureSheet, exposure_sheet
 from .drawings_canvas import canvas_of
 from .first_look import show_first_look
@@ -80,8 +81,8 @@ class _Job:
         self.store = StageStore(out / STAGES_FOLDER, report)
         self.clip_key = reader.key
         self.hints_key = _hints_key(settings.hints)
-        self.key = fingerprint(self.clip_key, self.size, settings.sprites, settings.flow, device, settings.seed, self.hints_key,
-                               settings.residual, settings.sharpens)
+        self.key = fingerprint(engine_digest(), self.clip_key, self.size, settings.sprites, settings.flow, device, settings.seed,
+                               self.hints_key, settings.residual, settings.sharpens)
 
     def run(self) -> Decomposition:
         with spilling(self.store.passing()):
