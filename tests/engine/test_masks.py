@@ -137,6 +137,19 @@ def test_a_held_drawing_over_a_moving_background_gets_its_alpha(clip, true_plate
     assert overlap(found, truth) > 0.95 and np.abs(found - truth).mean() < 0.02
 
 
+def test_a_glow_is_as_translucent_as_what_changes_with_the_background_says():
+    wall = cv2.GaussianBlur(np.random.default_rng(3).integers(0, 255, (100, 160, 3), np.uint8), (0, 0), 3).astype(np.float32)
+    behind = [np.rint(wall[:90, 4 * t:4 * t + 120]).astype(np.uint8) for t in range(3)]
+    glow, core = (cv2.circle(np.zeros((90, 120), np.uint8), (60, 45), radius, 1, -1) > 0 for radius in (32, 12))
+    truth = np.where(core, 1, np.where(glow, 0.35, 0))
+    frames = [np.rint(truth[..., None] * (250, 200, 60) + (1 - truth[..., None]) * picture).astype(np.uint8) for picture in behind]
+    canvas = Canvas(120, 90, np.tile(np.eye(3), (3, 1, 1)))
+    sighting = Sighting(frames.__getitem__, lambda t: glow * np.uint8(255), lambda t: np.zeros((90, 120), np.uint8),
+                        lambda t: (behind[t], np.ones((90, 120), bool)), ())
+    alpha = next(iter(solve_drawings(sighting, canvas, np.ones(3, int)))).rgba[..., 3] / 255
+    assert np.abs(alpha - truth).mean() < 0.03 and alpha[core].mean() > 0.95
+
+
 def test_a_sprite_that_motion_told_apart_stays_whole_before_a_plate_that_shows_it():
     rng = np.random.default_rng(2)
     frames = np.repeat(cv2.GaussianBlur(rng.integers(0, 255, (90, 120, 3), np.uint8), (0, 0), 2)[None], 6, 0)

@@ -65,7 +65,8 @@ def solve_drawings(sighting: Sighting, canvas: Canvas, exposure: np.ndarray, *, 
         return pooled([_sight(sighting, canvas, t) for t in frames])
 
     def solved(frames: list[int], pool: Pool) -> Matte:
-        return solve_matte(pool, find_region(pool, scale=scale, told=_told(sighting, canvas, frames)), scale=scale)
+        region = find_region(pool, scale=scale, told=_told(sighting, canvas, frames))
+        return solve_matte(pool, region, veiled=not sighting.parted, scale=scale)
 
     if accelerator is None:
         return map_ordered(lambda frames: solved(frames, pool_of(frames)), shown, ahead=1)

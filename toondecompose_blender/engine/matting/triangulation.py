@@ -19,6 +19,8 @@ __all__ = ["Matte", "solve_matte"]
 RIDGE = 300.0                    # squared gray levels by which the prior matte is trusted; by trial on toon clips
 DISTINCT = (600.0, 1500.0)       # squared levels between foreground and background: offset and range of trust; by trial on toon clips
 VARIED = 900.0                   # squared levels of background change a sight that determine alpha: 30 levels, a guess
+TELLING, LEVEL = 8.0, 20.0       # squared levels, around, that tell how translucent the inside is, and of noise; by trial on toon clips
+LEAST_SHARE = 0.15               # of the background, around: less may be chance (measured: as good from .12 to .2)
 DUST = 0.25                      # alpha outside of a region that needs a sign of something being there
 STRAND_CONTRAST = 30.0           # gray levels by which a strand must stand out from what is behind it
 LONELY = 15                      # px across at 360 lines around what is thin, where nothing is well inside
@@ -34,11 +36,15 @@ class Matte:
     confidence: np.ndarray
 
 
-def solve_matte(pool: Pool, region: Region, *, scale: float) -> Matte:
-    """The drawing with this pool and region; `scale` is the frame's short side over 360 px."""
+def solve_matte(pool: Pool, region: Region, *, veiled: bool = False, scale: float) -> Matte:
+    """The drawing with this pool and region, which may be translucent within if it is `veiled`; `scale` is the frame's short side over
+    360 px."""
     prior = _known_background_alpha(pool, region, scale)
     solid = region.solid.astype(np.uint8)
     inner, outer = cv2.erode(solid, _square(9 * scale)) > 0, cv2.dilate(solid, _square(9 * scale)) == 0
+    if veiled:
+        share = _shining_through(pool, region, scale)
+        prior, inner = np.minimum(prior, 1 - share), inner & (share == 0)
     # Mattes leave faint dust where all is quiet, made of a background that is not quite where, or as sharp as, its plate says.
     # Where the background never changed behind the inside, its alpha is not determined: take it as opaque.
     figures = (np.float32(figure) for figure in (RIDGE, DUST, SNAP_LOW, SNAP_HIGH, VARIED))
@@ -47,6 +53,15 @@ def solve_matte(pool: Pool, region: Region, *, scale: float) -> Matte:
     rgba = painted(*_straight_color(pool.color, pool.background, alpha, pool.sights), alpha, near)
     confidence = np.where(alpha > 0, np.minimum(pool.sights, 1) * 255, 255).astype(np.uint8)
     return Matte(rgba, confidence)
+
+
+def _shining_through(pool: Pool, region: Region, scale: float) -> np.ndarray:
+    """Which share of the background is seen inside the region, float32 (H, W): a glow, a shadow.  What changes there changes with the
+    background around, little by little in one pixel, but everywhere alike; 0 where that is not to be told, or where it is little."""
+    within = cv2.erode(region.solid.astype(np.uint8), _square(5 * scale)).astype(np.float32)
+    varied, together = (cv2.blur(sums * within, (odd(9 * scale),) * 2) for sums in (pool.variance, pool.covariance))
+    share = np.clip(together / (varied + np.float32(LEVEL)), 0, 1)
+    return np.where((share > LEAST_SHARE) & (varied > TELLING) & region.solid, share, np.float32(0))
 
 
 def _square(size: float) -> np.ndarray:
