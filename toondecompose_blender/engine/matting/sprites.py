@@ -66,6 +66,7 @@ def solve_drawings(sighting: Sighting, canvas: Canvas, exposure: np.ndarray, *, 
 
     def solved(frames: list[int], pool: Pool) -> Matte:
         region = find_region(pool, scale=scale, told=_told(sighting, canvas, frames))
+        # Of sprites told apart, what changes inside one may be another behind it, whose drawing is not quite right.
         return solve_matte(pool, region, veiled=not sighting.parted, scale=scale)
 
     if accelerator is None:
