@@ -26,7 +26,7 @@ def combined_digest(files: Iterable[Path]) -> str:
 @cache
 def engine_digest() -> str:
     """Hexadecimal SHA-256 over the engine's source files: what it left half done before an update is not for it to go on with."""
-    return combined_digest(sorted(Path(__file__).parent.rglob("*.py")))
+    return combined_digest(sorted(Path(__file__).parent.rglob("*.py"), key=Path.as_posix))
 
 
 def _digest(path: Path) -> bytes:

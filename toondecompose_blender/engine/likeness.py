@@ -210,8 +210,8 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     change = difference(warp_to(a.picture, window, *size, border=cv2.BORDER_REPLICATE), shown)
     slack, within = np.ones((2 * min(a.slack, b.slack) + 3,) * 2, np.uint8), moved[0] | own[0]
     # sprite here, background there: no mask's error, however near the outline; limbs of a small sprite are all outline
-    gone = (moved[2] & own[3]) | (own[2] & moved[3])
-    stray = _count(change, gone & common) / _area(within & common) if max(a.area, b.area) < _SMALL else 0.0
+    gone, small = (moved[2] & own[3]) | (own[2] & moved[3]), max(a.area, b.area) < _SMALL
+    stray = _count(change, gone & common) / _area(within & common) if small else 0.0
     passing = moved[3] & own[3] & (change > SAME) & within  # the background, seen through a hole that the mattes miss
     if a.behind is not None and b.behind is not None:
         passing |= _shining_through(a, b, window, low, within)
@@ -222,7 +222,7 @@ def _inspected(a: View, b: View, homography: np.ndarray, inliers: float) -> Like
     both = int((moved[0] & own[0] & common).sum())
     union = within & common
     changed = max(0, _count(change, core) - int(_ALLOWANCE * core.sum()))
-    if max(a.area, b.area) >= _SMALL:   # hair that waves is nowhere inside
+    if not small:   # hair that waves is nowhere inside
         changed += max(0, _count(change, gone & common, across=3) - _MISSED - int(_ALLOWANCE * union.sum()))
     return Likeness(homography, inliers, both / max(1, int(union.sum())), changed, stray + _count(change, far) / _area(union),
                     min(a.slack, b.slack))

@@ -36,14 +36,14 @@ class Matte:
     confidence: np.ndarray
 
 
-def solve_matte(pool: Pool, region: Region, *, veiled: bool = False, scale: float) -> Matte:
+def solve_matte(pool: Pool, region: Region, *, veiled: bool, scale: float) -> Matte:
     """The drawing with this pool and region, which may be translucent within if it is `veiled`; `scale` is the frame's short side over
     360 px."""
     prior = _known_background_alpha(pool, region, scale)
     solid = region.solid.astype(np.uint8)
     inner, outer = cv2.erode(solid, _square(9 * scale)) > 0, cv2.dilate(solid, _square(9 * scale)) == 0
     if veiled:
-        share = _shining_through(pool, region, scale)
+        share = _background_share(pool, region, scale)
         prior, inner = np.minimum(prior, 1 - share), inner & (share == 0)
     # Mattes leave faint dust where all is quiet, made of a background that is not quite where, or as sharp as, its plate says.
     # Where the background never changed behind the inside, its alpha is not determined: take it as opaque.
@@ -55,7 +55,7 @@ def solve_matte(pool: Pool, region: Region, *, veiled: bool = False, scale: floa
     return Matte(rgba, confidence)
 
 
-def _shining_through(pool: Pool, region: Region, scale: float) -> np.ndarray:
+def _background_share(pool: Pool, region: Region, scale: float) -> np.ndarray:
     """Which share of the background is seen inside the region, float32 (H, W): a glow, a shadow.  What changes there changes with the
     background around, little by little in one pixel, but everywhere alike; 0 where that is not to be told, or where it is little."""
     within = cv2.erode(region.solid.astype(np.uint8), _square(5 * scale)).astype(np.float32)
