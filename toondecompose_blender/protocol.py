@@ -182,7 +182,7 @@ class Sprite:
     `drawings` are RGBA pictures (straight alpha, sRGB, 8 bit) of canvas size `width` x `height`; `exposure[t]` is the
     1-based drawing that frame t shows, 0 for none; `homographies` is an .npy file (T, 3, 3) float64, canvas -> frame
     in pixels, pixel centers at integers; `opacity[t]`, 0..1, multiplies the alpha (empty: 1 everywhere).
-    `role` is "background", "sprite", or "veil": a flash or fade of the whole shot, one color over all of it.
+    `role` is "background", "sprite", or "veil": a flash, fade or tint of the whole shot, one color over all of it.
     `index_maps` (one a drawing, or none) are 8-bit pictures: the 1-based swatch of each pixel, 0 for none.
     `part_of` is the id of the sprite that this plane belongs to (a far plane of the background, say), "" for a whole sprite;
     parts stand right before it and are behind it.

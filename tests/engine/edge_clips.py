@@ -20,6 +20,7 @@ from toondecompose_blender.engine.settings import Settings
 
 FINE = 4
 SQUEEZED = Path(__file__).with_name("head_crf23.mp4")
+NIGHT = (20, 25, 60)
 INK = (0.11, 0.09, 0.13)
 
 
@@ -91,6 +92,11 @@ def flashed(clip: EdgeClip, amounts: dict[int, float], color: tuple[int, int, in
     return replace(clip, frames=frames)
 
 
+def dusk(times: range, pace: float, most: float = 0.6) -> dict[int, float]:
+    """Amounts of a veil that comes by `pace` a frame, and stays: frame number -> share of the veil."""
+    return {t: min(most, pace * (number + 1)) for number, t in enumerate(times)}
+
+
 def squeezed(**size) -> EdgeClip:
     """The head after x264 at crf 23, made with benchmarks.squeeze; it has one size."""
     clip = edge_clip(frames=20, pan=8.7, speed=3.3)
@@ -106,6 +112,8 @@ CASES: dict[str, Callable[..., EdgeClip]] = {
     "fade over 12 frames": lambda **size: edge_clip(pan=8.7, speed=3.3, fade=12, **size),
     "flash": lambda **size: flashed(edge_clip(pan=8.7, speed=3.3, **size), {8: 0.5, 9: 0.9, 10: 0.6, 11: 0.3}),
     "fade from black": lambda **size: flashed(edge_clip(pan=8.7, speed=3.3, **size), {t: 0.95 - t / 10 for t in range(10)}, (0, 0, 0)),
+    "dusk over 12 frames": lambda frames, **size: flashed(edge_clip(pan=8.7, speed=3.3, frames=frames, **size),
+                                                          dusk(range(4, frames), 0.05), NIGHT),
     "motion blur of 9 px": lambda **size: edge_clip(pan=8.7, speed=5, blur=9, **size),
     "grain of sigma 4": lambda **size: edge_clip(pan=8.7, speed=3.3, grain=4, **size),
     "H.264 at crf 23": squeezed,

@@ -28,6 +28,7 @@ def test_strands_are_kept_edges_soft_colors_clean_and_lines_unbroken(case, tmp_p
 GENTLY = {
     "fade over 12 frames": (0.9, 0.01, 0.03),
     "flash": (0.9, 0.01, 0.0),
+    "dusk over 12 frames": (0.9, 0.01, 0.0),
     "motion blur of 9 px": (0.9, 0.01, 0.0),
     "grain of sigma 4": (0.9, 0.01, 0.0),
     "H.264 at crf 23": (0.9, 0.012, 0.0),

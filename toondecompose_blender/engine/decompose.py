@@ -20,6 +20,7 @@ from .device import resolve_device
 from .digest import engine_digest
 from .drawings import ExposureSheet, exposure_sheet
 from .drawings_canvas import canvas_of
+from .dusk import find_dusk
 from .first_look import show_first_look
 from .flow import Flow, compute_flow
 from .layers.evidence import rim_weight
@@ -91,7 +92,7 @@ class _Job:
     def _run(self) -> Decomposition:
         self.frames = self.store.run("frames", fingerprint(self.clip_key, self.size), self._frames)
         small = self.frames.load("small")
-        self.veils = find_veils(small)  # a flash is a layer of its own: everything below sees the frames without it
+        self.veils = find_veils(small) or find_dusk(small)  # a flash is a layer of its own: everything below sees the frames without it
         self.small = lift(small, self.veils)
         self.full = LiftedFrames(self.frames.load("full"), self.veils)
         self.hints = self._hints()  # now: wrong hints are to be told before minutes of work, not after
@@ -210,12 +211,12 @@ class _Job:
         stage.save_record("drawings", {"sprites": [asdict(record) for record in records]})
 
     def _veil_records(self, stage: Stage) -> list[SpriteRecord]:
-        """Flashes and fades of the whole shot: a plane of one color in front of everything, with an opacity a frame."""
+        """Flashes, fades and tints of the whole shot: a plane of one color in front of everything, with an opacity a frame."""
         canvas = canvas_of_plane(np.tile(np.eye(3), (len(self.small), 1, 1)), self.reader.width, self.reader.height)
         records = []
         for number, veil in enumerate(self.veils, 1):
             flat = np.full((canvas.height, canvas.width, 4), (*veil.color, 255), np.uint8)
-            name = "Flash" if sum(veil.color) else "Fade"
+            name = "Flash" if min(veil.color) == 255 else "Tint" if any(veil.color) else "Fade"
             records.append(SpriteRecord.write(stage.folder, f"veil_{number}", name, "veil", canvas, (veil.amount > 0).astype(np.int32),
                                               [Matte(flat, flat[..., 3])], opacity=veil.amount))
         return records
