@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from toondecompose_blender.engine.layers.plate import Canvas
-from toondecompose_blender.engine.matting.sprites import Sighting, solve_drawings
+from toondecompose_blender.engine.matting.sprites import Behind, Sighting, solve_drawings
 
 WIDTH, HEIGHT, FRAMES = 160, 120, 6
-GREEN, WHITE, BROWN = (70, 212, 140), (255, 255, 255), (100, 80, 75)
+GREEN, WHITE, BROWN, PAPER = (70, 212, 140), (255, 255, 255), (100, 80, 75), (244, 240, 226)
+CANVAS = Canvas(WIDTH, HEIGHT, np.tile(np.eye(3), (FRAMES, 1, 1)))
 
 
 def fence() -> tuple[np.ndarray, np.ndarray]:
@@ -33,8 +34,7 @@ def solved(sky: np.ndarray, *, shape: tuple[np.ndarray, np.ndarray] | None = Non
     nothing = np.zeros((HEIGHT, WIDTH), np.uint8)
     sighting = Sighting(lambda t: picture, lambda t: closed, lambda t: nothing, lambda t: (sky, known), (), parted=True,
                         told=None if told is None else lambda t: told if t == 2 else nothing > 0)
-    canvas = Canvas(WIDTH, HEIGHT, np.tile(np.eye(3), (FRAMES, 1, 1)))
-    matte = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int))))
+    matte = next(iter(solve_drawings(sighting, CANVAS, np.ones(FRAMES, int))))
     return matte.rgba[..., 3] / 255, (closed > 0) & (painted == 0)
 
 
@@ -79,8 +79,7 @@ def test_a_slit_a_pixel_wide_is_a_slit_too_though_one_exposure_blends_it():
     nothing, known = np.zeros((HEIGHT, WIDTH), np.uint8), np.ones((HEIGHT, WIDTH), bool)
     sighting = Sighting(lambda t: veiled if t == 3 else picture, lambda t: closed, lambda t: nothing, lambda t: (flat(WHITE), known), (),
                         parted=True)
-    canvas = Canvas(WIDTH, HEIGHT, np.tile(np.eye(3), (FRAMES, 1, 1)))
-    alpha = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int)))).rgba[..., 3] / 255
+    alpha = next(iter(solve_drawings(sighting, CANVAS, np.ones(FRAMES, int)))).rgba[..., 3] / 255
     assert alpha[44:96, 60].mean() < 0.1 and alpha[44:96, 57].mean() > 0.9
 
 
@@ -92,8 +91,7 @@ def test_a_shade_that_meets_the_backgrounds_by_chance_opens_nothing():
     picture = np.where(shape[..., None] > 0, sky[:, ::-1], sky)     # as dark as the sky in its middle, and nowhere else
     nothing = np.zeros_like(shape)
     sighting = Sighting(lambda t: picture, lambda t: shape, lambda t: nothing, lambda t: (sky, shape == 0), (), parted=True)
-    canvas = Canvas(WIDTH, HEIGHT, np.tile(np.eye(3), (FRAMES, 1, 1)))
-    matte = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int))))
+    matte = next(iter(solve_drawings(sighting, CANVAS, np.ones(FRAMES, int))))
     assert (matte.rgba[..., 3][shape > 0] > 250).mean() > 0.97
 
 
@@ -115,7 +113,41 @@ def test_what_passes_before_a_sprite_leaves_no_fringe_of_the_background_around_i
         return sky, front(t) == 0   # what is behind the passing sprite was never seen
 
     sighting = Sighting(read, lambda t: cv2.bitwise_and(loose, 255 - front(t)), front, look, (), parted=True)
-    canvas = Canvas(WIDTH, HEIGHT, np.tile(np.eye(3), (FRAMES, 1, 1)))
-    matte = next(iter(solve_drawings(sighting, canvas, np.ones(FRAMES, int))))
+    matte = next(iter(solve_drawings(sighting, CANVAS, np.ones(FRAMES, int))))
     rim = (loose > 0) & (cv2.dilate(shape, np.ones((3, 3), np.uint8)) == 0)
     assert matte.rgba[..., 3][rim].mean() < 12 and matte.rgba[..., 3][shape > 0].mean() > 250
+
+
+def lined(shift: int = 0) -> np.ndarray:
+    """Paper with slanting lines, uint8 (H, W, 3)."""
+    paper = flat(PAPER)
+    for x in range(-12, WIDTH, 12):
+        cv2.line(paper, (x + shift, 0), (x + shift + 15, HEIGHT), (90, 88, 86), 2)
+    return paper
+
+
+def within_a_ring(picture: np.ndarray, paper: np.ndarray, behind: tuple[Behind, ...] = ()) -> float:
+    """Mean alpha within a ring that is drawn on the `picture`, as it is, before `paper` and the sprites `behind`."""
+    ring, inside = np.zeros((2, HEIGHT, WIDTH), np.uint8)
+    cv2.ellipse(inside, (80, 60), (45, 35), 0, 0, 360, 255, -1)
+    cv2.ellipse(ring, (80, 60), (45, 35), 0, 0, 360, 255, 3)
+    picture = picture.copy()
+    picture[ring > 0] = 30
+    known, nothing = np.ones((HEIGHT, WIDTH), bool), np.zeros((HEIGHT, WIDTH), np.uint8)
+    sighting = Sighting(lambda t: picture, lambda t: ring, lambda t: nothing, lambda t: (paper, known), behind, parted=True)
+    matte = next(iter(solve_drawings(sighting, CANVAS, np.ones(FRAMES, int))))
+    return float((matte.rgba[cv2.erode(inside, np.ones((9, 9), np.uint8)) > 0, 3] / 255).mean())
+
+
+def test_what_hides_the_lines_of_a_drawn_background_is_filled():
+    painted = cv2.ellipse(lined(), (80, 60), (45, 35), 0, 0, 360, PAPER, -1)
+    assert within_a_ring(painted, lined()) > 0.95
+
+
+def test_where_the_lines_of_a_drawn_background_show_a_ring_is_open():
+    assert within_a_ring(lined(), lined()) < 0.1
+
+
+def test_lines_of_another_sprite_behind_that_are_not_quite_where_they_were_fill_nothing():
+    other = np.dstack([lined(4), np.full((HEIGHT, WIDTH), 255, np.uint8)])
+    assert within_a_ring(lined(), flat(PAPER), (Behind(CANVAS, np.ones(FRAMES, int), [other]),)) < 0.5

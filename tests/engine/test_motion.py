@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Motion of drawn clips whose camera and actor are known: found without drift, not fooled by what repeats or stands still."""
 
+import cv2
 import numpy as np
 import pytest
 from tests.engine.motion_clips import CLIPS, draw, motion_error
@@ -57,6 +58,14 @@ def test_paint_that_surrounds_everything_stands_still_whatever_sways_before_it()
     for frame, x in zip(frames, np.rint(80 + 12 * np.sin(0.6 * t)).astype(int)):
         frame[50:, x:x + 150] = figure      # and it is cut by the border
     assert stands_still(frames)
+
+
+def test_lines_drawn_on_paper_that_is_panned_do_not_stand_still():
+    paper, random = np.full((HEIGHT, 2 * WIDTH, 3), (244, 240, 226), np.uint8), np.random.default_rng(3)
+    for x, y, across, down in random.integers((0, 0, 10, -30), (2 * WIDTH, HEIGHT, 40, 30), (250, 4)).tolist():
+        cv2.line(paper, (x, y), (x + across, y + down), (90, 88, 86), 2)
+    frames = np.stack([paper[:, 8 * t:8 * t + WIDTH] for t in range(14)])
+    assert not stands_still(frames)
 
 
 def test_a_gradient_around_a_figure_that_jumps_stands_still():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.engine.test_hints_split import Told
-from tests.engine.test_split import FRAMES, HEIGHT, SQUARE, TALL, WIDTH, drawn, flow_of, overlap, panned, shifted, street
+from tests.engine.test_split import FRAMES, HEIGHT, SMALL, SQUARE, TALL, WIDTH, drawn, flow_of, overlap, panned, shifted, street
 from toondecompose_blender.engine.layers.hints import UNKNOWN, Hint, Hints
 from toondecompose_blender.engine.layers.split import _bent, split_sprites
 
@@ -41,6 +41,16 @@ def test_birds_stay_with_the_paper_when_no_more_sprites_are_asked_for_than_the_f
     frames, truth = birds_past_a_figure()
     split = split_sprites(frames, flow_of(frames), sprites=2, camera=panned(8), static=False)
     assert not split.still and overlap(split.labels, truth // 2, 1) >= 0.8
+
+
+def test_what_is_drawn_all_over_paper_that_is_panned_stays_with_the_paper():
+    paper, random = np.full((HEIGHT, WIDTH + 8 * FRAMES, 3), PAPER, np.uint8), np.random.default_rng(3)
+    for x, y, *color in random.integers((0, -5, 0, 0, 0), (paper.shape[1], HEIGHT, 150, 150, 150), (40, 5)).tolist():
+        cv2.rectangle(paper, (x, y), (x + 14, y + 9), color, -1)
+    frames, truth = drawn(lambda t: paper[:, 8 * t:8 * t + WIDTH], (SMALL, (205, 70, 60), lambda t: shifted(40 + 3 * t, 50)),
+                          (SMALL, (60, 120, 200), lambda t: shifted(130 - 2 * t, 80)))
+    split = split_sprites(frames, flow_of(frames), sprites=3, camera=panned(8), static=False)
+    assert not split.still and overlap(split.labels > 0, truth > 0, 1) >= 0.9 and split.labels.max() == 2
 
 
 def houses_in_a_hole() -> tuple[np.ndarray, np.ndarray]:

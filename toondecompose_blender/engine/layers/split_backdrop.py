@@ -22,6 +22,7 @@ LIKE = 8                # color difference up to which pieces of background are 
 SHARE = 0.05, 0.8       # of the picture, that a sky may fill: less is a window, more is the background itself (drawn clips)
 BACKING = 0.8           # share of the clip that flat paint must fill to be all that the background is (judgement)
 DRAWN = 0.2             # of the edges that moved with the background: with more inside of it, it is drawn, not painted (measured: .11, .28)
+SCENERY = 0.5           # share of the border that what moved with it reaches in time: with more it is scenery, drawn on paper (.78; .05)
 BELOW = 0.05            # share of its contact with the picture's border that may lie at the bottom
 ABOVE = 0.8             # share of the background's contact with the top that a sky holds: less is light in one (measured: .52, 1.0)
 
@@ -45,7 +46,14 @@ def backing_of(layers: Layers, edgels: Edgels) -> np.ndarray:
         backing, left = backing | like, left & ~like
     moving, plain = (edgels.weight[pieces[edgels.pieces].all(1)].sum() for pieces in (free, backing))
     flat = voxels.size[backing].sum() > BACKING * total and plain < DRAWN * moving
-    return backing if flat else np.zeros(voxels.count, bool)
+    return backing if flat and _around(voxels, free & ~backing) < SCENERY else np.zeros(voxels.count, bool)
+
+
+def _around(voxels: Supervoxels, pieces: np.ndarray) -> float:
+    """The share of the picture's border where some of the `pieces`, bool (n,), are seen at some time."""
+    sides = voxels.labels[:, 0], voxels.labels[:, -1], voxels.labels[:, :, 0], voxels.labels[:, :, -1]
+    seen = np.concatenate([pieces[side].any(0) for side in sides])
+    return float(seen.mean())
 
 
 def before_backing(layers: Layers, backing: np.ndarray, edgels: Edgels) -> Layers:

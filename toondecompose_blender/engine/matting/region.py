@@ -4,6 +4,7 @@ It sees that pool, on the sprite's canvas; alpha and color are solved elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -19,6 +20,8 @@ SMALLEST_PART = 0.02    # of the largest part's area; smaller ones are noise
 SMALLEST_CUT_PART = 0.06  # ... of parts that touch the frame's border, where the background is seen least
 LARGEST_HOLE = 0.01     # of the canvas; larger ones are real gaps
 HOLE_EVIDENCE = 0.02    # mean background evidence above which a gap stays open; by trial on toon clips
+LINED, FEWEST_LINED = 40.0, 40  # gray levels, 5 px across, of a background that is lined, and how many px of it tell
+HIDES = 0.2             # of those px, that a gap without its lines lacks
 SMALLEST_GAP = 8        # px: less is where two paints of the drawing blend
 DRAWN, OUTLINED = 24.0, 0.7     # contrast that what is drawn around a gap has, on this share of its rim: shades that meet have none
 SLIT, OPEN = 7, 2       # px at 360 lines: a gap between houses is that narrow; px that it has in common with the outside
@@ -36,12 +39,13 @@ class Region:
     through: np.ndarray
 
 
-def find_region(pool: Pool, *, scale: float, told: np.ndarray | None = None) -> Region:
-    """The drawing's region; `scale` is the frame's short side over 360 px, by which radii grow; `told` bool (H, W): no gap, an artist
-    says."""
+def find_region(pool: Pool, *, scale: float, before: Callable[[], np.ndarray], told: np.ndarray | None = None) -> Region:
+    """The drawing's region; `scale` is the frame's short side over 360 px, by which radii grow; `before()`, bool (H, W): other sprites are
+    behind it; `told` bool (H, W): no gap, an artist says."""
     soft = pool.soft
     solid = _without_specks(soft > 0.5, cv2.dilate(pool.hidden.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0)
     solid = _without_pinholes(solid, pool.open, pool.hidden)
+    solid = solid | _painted_over(solid, pool, before)
     soft = np.where(solid & (soft < 0.5), 1.0, soft)
     through = _seen_through(solid if told is None else solid & ~told, pool, scale)
     solid, soft = solid & ~through, np.where(through, 0, soft)
@@ -68,12 +72,28 @@ def _without_pinholes(mask: np.ndarray, background: np.ndarray, ends: np.ndarray
     """Fill small holes, also those that the frame's border closes (`ends`: beyond it), unless the background was clearly seen there."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask & ~ends).astype(np.uint8), connectivity=4)
     evidence = sums_of_parts(labels, background, count) / np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
-    height, width = mask.shape
-    x, y = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
-    inner = (x > 0) & (y > 0) & (x + stats[:, cv2.CC_STAT_WIDTH] < width) & (y + stats[:, cv2.CC_STAT_HEIGHT] < height)
-    holes = inner & (stats[:, cv2.CC_STAT_AREA] < LARGEST_HOLE * mask.size) & (evidence < HOLE_EVIDENCE)
-    holes[0] = False
-    return mask | parts_chosen(labels, holes)
+    small = stats[:, cv2.CC_STAT_AREA] < LARGEST_HOLE * mask.size
+    return mask | parts_chosen(labels, _inner(stats, mask.shape) & small & (evidence < HOLE_EVIDENCE))
+
+
+def _painted_over(mask: np.ndarray, pool: Pool, before: Callable[[], np.ndarray]) -> np.ndarray:
+    """Gaps within the mask that have the background's color but hide its lines: paper that was cut out, a wall's paint on a figure.
+    Lines of other drawings, `before` which this one is, may not be quite where they were."""
+    shape, bright = np.ones((5, 5), np.uint8), pool.background.max(2)
+    lined = pool.known & (cv2.morphologyEx(bright, cv2.MORPH_GRADIENT, shape) > LINED)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    lined &= cv2.erode((~mask).astype(np.uint8), shape) > 0
+    if np.count_nonzero(lined) >= FEWEST_LINED:
+        lined &= ~before()
+    hidden = lined & (apart(pool.color, pool.background) > DRAWN)
+    seen, gone = (np.bincount(labels[part], minlength=count) for part in (lined, hidden))
+    return parts_chosen(labels, _inner(stats, mask.shape) & (seen >= FEWEST_LINED) & (gone > HIDES * seen))
+
+
+def _inner(stats: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Which of the parts with these statistics of OpenCV, the first of which is none, do not touch the border: bool (n,)."""
+    x, y, width, height = stats[:, :cv2.CC_STAT_AREA].T
+    return (x > 0) & (y > 0) & (x + width < shape[1]) & (y + height < shape[0]) & (np.arange(len(stats)) > 0)
 
 
 def _seen_through(mask: np.ndarray, pool: Pool, scale: float) -> np.ndarray:

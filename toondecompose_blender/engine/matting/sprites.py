@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from typing import TYPE_CHECKING
 
 import cv2
@@ -28,6 +29,7 @@ __all__ = ["Behind", "Sighting", "enlargement", "solve_drawings"]
 
 MOST_BYTES = 220 << 20      # exposures of one drawing held at once; more are thinned out evenly in time
 BYTES_PER_PIXEL = 24        # of one exposure, its evidence included
+BESIDE = 9                  # px across that are next to a sprite, whose outline is not quite where it was
 OCCLUDED = 64               # of 255: a pixel that a sprite in front covers at least this much is not seen
 
 
@@ -65,7 +67,7 @@ def solve_drawings(sighting: Sighting, canvas: Canvas, exposure: np.ndarray, *, 
         return pooled([_sight(sighting, canvas, t) for t in frames])
 
     def solved(frames: list[int], pool: Pool) -> Matte:
-        region = find_region(pool, scale=scale, told=_told(sighting, canvas, frames))
+        region = find_region(pool, scale=scale, told=_told(sighting, canvas, frames), before=lambda: _before(sighting, canvas, frames))
         # Of sprites told apart, what changes inside one may be another behind it, whose drawing is not quite right.
         return solve_matte(pool, region, veiled=not sighting.parted, scale=scale)
 
@@ -149,6 +151,18 @@ def _behind(sighting: Sighting, canvas: Canvas, t: int, to_canvas: np.ndarray) -
         if _reaches(drawing, homography, size):
             lay_over(warp_to(premultiplied(drawing), homography, *size), color, seen)
     return color, seen
+
+
+def _before(sighting: Sighting, canvas: Canvas, frames: list[int]) -> np.ndarray:
+    """Where, in one of the frames, a sprite is behind the canvas or next to that, and not only the background: bool (H, W)."""
+    covered, size = np.zeros((canvas.height, canvas.width), np.uint8), (canvas.width, canvas.height)
+    for sprite, t in product(sighting.behind, frames):
+        if sprite.exposure[t]:
+            drawing = sprite.drawings[sprite.exposure[t] - 1]
+            homography = normalized(np.linalg.inv(canvas.homographies[t]) @ sprite.canvas.homographies[t])
+            if _reaches(drawing, homography, size):
+                covered |= (warp_to(drawing[..., 3], homography, *size) > 0).astype(np.uint8)
+    return cv2.dilate(covered, np.ones((BESIDE, BESIDE), np.uint8)) > 0
 
 
 def _reaches(drawing: np.ndarray, homography: np.ndarray, size: tuple[int, int]) -> bool:
