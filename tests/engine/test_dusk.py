@@ -43,5 +43,10 @@ def test_a_sky_alone_that_changes_its_color_behind_a_figure_is_no_light():
     assert find_dusk(np.where(figure, clip.frames, sky).astype(np.uint8)) == ()
 
 
+def test_light_that_is_only_added_is_no_veil():
+    glow = (3 * np.arange(20))[:, None, None, None] * np.array((1, 0.7, 0.3))
+    assert find_dusk((edge_clip(frames=20, pan=5).frames * 0.7 + glow).astype(np.uint8)) == ()
+
+
 def test_too_short_a_shot_has_no_changing_light():
     assert find_dusk(edge_clip(frames=3).frames) == ()

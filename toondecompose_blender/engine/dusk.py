@@ -36,7 +36,7 @@ FEWEST_PAIRS, MOST_PAIRS = 3, 12  # ... in most of so many pairs
 TELLING = 4.0              # gray levels on average, between the lights of two frames, that tell something
 CLEAR, AS_CLEAR = 90, 0.02  # percentile of contrast that a clear frame has, and how much less is as clear
 LEAST_RANGE = 8.0          # gray levels between the lights of a clip that are a change
-QUIET = 0.006              # of a veil that is none
+QUIET, LEAST_AMOUNT = 0.006, 0.08   # of a veil that is none, and the least that one comes to: light that is only added is no veil
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,20 @@ class _Pair:
     gain: float
     offset: np.ndarray
     fits: float
+
+
+@dataclass(frozen=True)
+class _Small:
+    """Small pictures of all frames: `colors` uint8 (T, h, w, 3), and in gray with `even` contrast, uint8 (T, h, w)."""
+    colors: np.ndarray
+    even: np.ndarray
+
+    @classmethod
+    def of(cls, frames: np.ndarray, across: int) -> _Small:
+        scale = min(1.0, across / max(frames.shape[1:3]))
+        smaller = map_ordered(lambda frame: cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), frames)
+        colors = stacked(smaller, len(frames))
+        return cls(colors, stacked(map_ordered(_even, colors), len(frames)))
 
 
 def find_dusk(frames: np.ndarray) -> tuple[Veil, ...]:
@@ -65,21 +79,8 @@ def find_dusk(frames: np.ndarray) -> tuple[Veil, ...]:
     pairs = _paired(every, small)
     if not pairs or not _believed(pairs, *_lights(pairs, count), small):
         return ()
-    return (_veil(*_lights(_paired(every, _Small.of(frames, CLOSELY)), count)),)
-
-
-@dataclass(frozen=True)
-class _Small:
-    """Small pictures of all frames: `colors` uint8 (T, h, w, 3), and in gray with `even` contrast, uint8 (T, h, w)."""
-    colors: np.ndarray
-    even: np.ndarray
-
-    @classmethod
-    def of(cls, frames: np.ndarray, across: int) -> _Small:
-        scale = min(1.0, across / max(frames.shape[1:3]))
-        smaller = map_ordered(lambda frame: cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), frames)
-        colors = stacked(smaller, len(frames))
-        return cls(colors, stacked(map_ordered(_even, colors), len(frames)))
+    veil = _veil(*_lights(_paired(every, _Small.of(frames, CLOSELY)), count))
+    return (veil,) if veil.amount.max() > LEAST_AMOUNT else ()
 
 
 def _even(picture: np.ndarray) -> np.ndarray:
@@ -201,5 +202,5 @@ def _explained(here: np.ndarray, there: np.ndarray, gain: float, offset: np.ndar
 
 def _veil(gains: np.ndarray, offsets: np.ndarray) -> Veil:
     amount = np.clip(1 - gains, 0, 1)
-    color = np.clip((amount[:, None] * offsets).sum(0) / (amount**2).sum(), 0, 255)
+    color = np.clip((amount[:, None] * offsets).sum(0) / max((amount**2).sum(), QUIET**2), 0, 255)
     return Veil(tuple(np.rint(color).astype(int).tolist()), np.round(np.where(amount < QUIET, 0, amount), 4), np.arange(len(amount)))
