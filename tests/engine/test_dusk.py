@@ -48,5 +48,11 @@ def test_light_that_is_only_added_is_no_veil():
     assert find_dusk((edge_clip(frames=20, pan=5).frames * 0.7 + glow).astype(np.uint8)) == ()
 
 
+@pytest.mark.parametrize("height, width", [(16, 16), (16, 400), (700, 18), (24, 2000)])
+def test_small_and_narrow_pictures_do_no_harm(height, width):
+    picture = np.random.default_rng(1).integers(0, 255, (height, width, 3)).astype(np.uint8)
+    assert find_dusk(np.repeat(picture[None], 8, 0)) == ()
+
+
 def test_too_short_a_shot_has_no_changing_light():
     assert find_dusk(edge_clip(frames=3).frames) == ()

@@ -20,6 +20,7 @@ from .veil import FEWEST, Veil
 __all__ = ["find_dusk"]
 
 ACROSS, CLOSELY = 160, 400  # px of a frame's long side when pairs are compared to find out, and to measure
+NARROW = 0.1               # of the long side: in a strip as narrow as that, flow cannot be searched
 LAGS = 1, 2, 5, 12, 30     # frames apart: near ones follow every change, far ones keep small errors from adding up
 STRIDE = 2                 # frames apart of a first look
 NEAR = 9                   # px across of a neighborhood whose contrast is made even, so that flow sees no light
@@ -59,16 +60,17 @@ class _Small:
 
     @classmethod
     def of(cls, frames: np.ndarray, across: int) -> _Small:
-        scale = min(1.0, across / max(frames.shape[1:3]))
-        smaller = map_ordered(lambda frame: cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), frames)
-        colors = stacked(smaller, len(frames))
+        height, width = frames.shape[1:3]
+        scale = min(1.0, across / max(height, width))
+        size = round(width * scale), round(height * scale)
+        colors = stacked(map_ordered(lambda frame: cv2.resize(frame, size, interpolation=cv2.INTER_AREA), frames), len(frames))
         return cls(colors, stacked(map_ordered(_even, colors), len(frames)))
 
 
 def find_dusk(frames: np.ndarray) -> tuple[Veil, ...]:
     """The veil of a light that changes over frames RGB uint8 (T, h, w, 3), or ()."""
     count = len(frames)
-    if count < FEWEST:
+    if count < FEWEST or min(frames.shape[1:3]) < NARROW * max(frames.shape[1:3]):
         return ()
     small = _Small.of(frames, ACROSS)
     looked_at = [*range(0, count - 1, STRIDE), count - 1]
@@ -79,7 +81,8 @@ def find_dusk(frames: np.ndarray) -> tuple[Veil, ...]:
     pairs = _paired(every, small)
     if not pairs or not _believed(pairs, *_lights(pairs, count), small):
         return ()
-    veil = _veil(*_lights(_paired(every, _Small.of(frames, CLOSELY)), count))
+    pairs = _paired(every, _Small.of(frames, CLOSELY)) or pairs
+    veil = _veil(*_lights(pairs, count))
     return (veil,) if veil.amount.max() > LEAST_AMOUNT else ()
 
 
