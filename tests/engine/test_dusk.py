@@ -48,10 +48,12 @@ def test_light_that_is_only_added_is_no_veil():
     assert find_dusk((edge_clip(frames=20, pan=5).frames * 0.7 + glow).astype(np.uint8)) == ()
 
 
-@pytest.mark.parametrize("height, width", [(16, 16), (16, 400), (700, 18), (24, 2000)])
-def test_small_and_narrow_pictures_do_no_harm(height, width):
-    picture = np.random.default_rng(1).integers(0, 255, (height, width, 3)).astype(np.uint8)
-    assert find_dusk(np.repeat(picture[None], 8, 0)) == ()
+@pytest.mark.parametrize("height, width", [(16, 16), (16, 160), (27, 80), (700, 18)])
+def test_dusk_is_found_in_small_and_narrow_pictures_too(height, width):
+    picture, amounts = np.random.default_rng(1).integers(0, 255, (height, width, 3)), 0.06 * np.arange(10)[:, None, None, None]
+    veil, = find_dusk((picture * (1 - amounts) + amounts * np.array(NIGHT)).round().astype(np.uint8))
+    assert np.abs(veil.amount - amounts.ravel()).max() < 0.02
+    assert find_dusk(np.repeat(picture[None].astype(np.uint8), 8, 0)) == ()
 
 
 def test_too_short_a_shot_has_no_changing_light():

@@ -20,7 +20,7 @@ from .veil import FEWEST, Veil
 __all__ = ["find_dusk"]
 
 ACROSS, CLOSELY = 160, 400  # px of a frame's long side when pairs are compared to find out, and to measure
-NARROW = 0.1               # of the long side: in a strip as narrow as that, flow cannot be searched
+NARROWEST = 32             # px of the short side: OpenCV's fast flow, which begins at a quarter of the size, may crash below
 LAGS = 1, 2, 5, 12, 30     # frames apart: near ones follow every change, far ones keep small errors from adding up
 STRIDE = 2                 # frames apart of a first look
 NEAR = 9                   # px across of a neighborhood whose contrast is made even, so that flow sees no light
@@ -35,7 +35,7 @@ COLORS = 3                 # that a pair must show: one that changes may be a sk
 EXPLAINED = 0.4            # of those that a light must explain (measured: .44 and more, else .33 at most, and mostly none) ...
 FEWEST_PAIRS, MOST_PAIRS = 3, 12  # ... in most of so many pairs
 TELLING = 4.0              # gray levels on average, between the lights of two frames, that tell something
-CLEAR, AS_CLEAR = 90, 0.02  # percentile of contrast that a clear frame has, and how much less is as clear
+CLEAR, AS_CLEAR = 99, 0.02  # percentile of contrast that a clear frame has (dusk may last the whole clip), and how much less is as clear
 LEAST_RANGE = 8.0          # gray levels between the lights of a clip that are a change
 QUIET, LEAST_AMOUNT = 0.006, 0.08   # of a veil that is none, and the least that one comes to: light that is only added is no veil
 
@@ -61,7 +61,7 @@ class _Small:
     @classmethod
     def of(cls, frames: np.ndarray, across: int) -> _Small:
         height, width = frames.shape[1:3]
-        scale = min(1.0, across / max(height, width))
+        scale = max(min(1.0, across / max(height, width)), NARROWEST / min(height, width))
         size = round(width * scale), round(height * scale)
         colors = stacked(map_ordered(lambda frame: cv2.resize(frame, size, interpolation=cv2.INTER_AREA), frames), len(frames))
         return cls(colors, stacked(map_ordered(_even, colors), len(frames)))
@@ -70,7 +70,7 @@ class _Small:
 def find_dusk(frames: np.ndarray) -> tuple[Veil, ...]:
     """The veil of a light that changes over frames RGB uint8 (T, h, w, 3), or ()."""
     count = len(frames)
-    if count < FEWEST or min(frames.shape[1:3]) < NARROW * max(frames.shape[1:3]):
+    if count < FEWEST:
         return ()
     small = _Small.of(frames, ACROSS)
     looked_at = [*range(0, count - 1, STRIDE), count - 1]
